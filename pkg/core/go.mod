@@ -1,0 +1,3 @@
+module github.com/reelmill/reelmill/pkg/core
+
+go 1.26.0

@@ -1,0 +1,127 @@
+package probe
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxPackets bounds how many packets are read: ten hours at 120 frames a second.
+	maxPackets = 5_000_000
+	// maxKeyframes bounds how many keyframe times are kept.
+	maxKeyframes = 200_000
+	// maxLine bounds a line of ffprobe's output; what is longer is no packet.
+	maxLine = 4 << 10
+)
+
+// index takes in ffprobe's list of packets line by line as it is written, so that a long film costs no
+// more memory than its keyframes.
+type index struct {
+	frame   time.Duration // span of a packet that tells none
+	partial []byte
+	skip    bool
+
+	seen         int64
+	timed        bool // a packet with a time was seen
+	p            Packets
+	lastKeyframe time.Duration
+}
+
+func newIndex(frame time.Duration) *index { return &index{frame: frame} }
+
+// Write takes in a part of the list and never fails.
+func (x *index) Write(data []byte) (int, error) {
+	n := len(data)
+	for {
+		line, rest, whole := bytes.Cut(data, []byte("\n"))
+		if !x.skip {
+			x.partial = append(x.partial, line...)
+		}
+		if len(x.partial) > maxLine {
+			x.partial, x.skip = x.partial[:0], true
+		}
+		if !whole {
+			return n, nil
+		}
+		if !x.skip {
+			x.line(string(x.partial))
+		}
+		x.partial, x.skip, data = x.partial[:0], false, rest
+	}
+}
+
+// line takes in one packet: "pts_time=0.040000|dts_time=0.000000|duration_time=0.040000|flags=K_".
+func (x *index) line(s string) {
+	var pts, dts, span time.Duration
+	var hasPTS, hasDTS bool
+	var flags string
+	for field := range strings.SplitSeq(strings.TrimSpace(s), "|") {
+		key, value, _ := strings.Cut(field, "=")
+		switch key {
+		case "pts_time":
+			pts, hasPTS = instant(value)
+		case "dts_time":
+			dts, hasDTS = instant(value)
+		case "duration_time":
+			span, _ = instant(value)
+		case "flags":
+			flags = value
+		}
+	}
+	if flags == "" {
+		return
+	}
+	x.seen++
+	// A packet that an edit list hides is decoded, but never shown.
+	if strings.Contains(flags, "D") {
+		return
+	}
+	x.p.Count++
+	if !hasPTS {
+		// AVI has decoding times only. Its packets carry no order of presentation either.
+		if pts = dts; !hasDTS {
+			return
+		}
+	}
+	if span <= 0 || span > longest {
+		span = x.frame
+	}
+	x.at(pts, span, flags[0] == 'K')
+}
+
+// at takes in one packet with a time.
+func (x *index) at(pts, span time.Duration, key bool) {
+	p := &x.p
+	if !x.timed {
+		x.timed, p.FirstPTS, p.LastPTS, p.End = true, pts, pts, pts
+	}
+	p.FirstPTS, p.LastPTS = min(p.FirstPTS, pts), max(p.LastPTS, pts)
+	p.End = max(p.End, pts+span)
+	if !key {
+		return
+	}
+	if p.KeyframeCount > 0 {
+		p.MaxKeyframeGap = max(p.MaxKeyframeGap, pts-x.lastKeyframe)
+	}
+	p.KeyframeCount++
+	x.lastKeyframe = pts
+	if len(p.Keyframes) < maxKeyframes {
+		p.Keyframes = append(p.Keyframes, pts)
+	}
+}
+
+// packets returns what the list said. The index must not be used after that.
+func (x *index) packets() Packets {
+	if len(x.partial) > 0 && !x.skip {
+		x.line(string(x.partial))
+	}
+	p := x.p
+	slices.Sort(p.Keyframes)
+	if p.KeyframeCount > 0 {
+		p.MaxKeyframeGap = max(p.MaxKeyframeGap, p.End-x.lastKeyframe)
+	}
+	p.Truncated = x.seen >= maxPackets
+	return p
+}

@@ -1,0 +1,148 @@
+package probe
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/pkg/core/media"
+	"github.com/reelmill/reelmill/pkg/ffmpeg"
+	"github.com/reelmill/reelmill/pkg/ffmpeg/args"
+)
+
+// Runner runs programs. *ffmpeg.Runner is one.
+type Runner interface {
+	Run(ctx context.Context, c ffmpeg.Command) (ffmpeg.Result, error)
+}
+
+var _ Runner = (*ffmpeg.Runner)(nil)
+
+// Prober inspects files. It is safe for concurrent use.
+type Prober struct{ run Runner }
+
+// New returns a prober that runs ffprobe and ffmpeg by run.
+func New(run Runner) *Prober { return &Prober{run: run} }
+
+// limits of one run of ffprobe. Reading the packets of a file of many gigabytes takes its time; what
+// shows no life for long is caught by the stall watchdog.
+var limits = ffmpeg.Limits{Wall: 15 * time.Minute, AddressSpaceBytes: 2 << 30, FileBytes: 1 << 20}
+
+// maxDescription bounds ffprobe's description of a file: 64 streams with all of their tags.
+const maxDescription = 16 << 20
+
+// Inspect tells whether the file at path is one that p accepts, and what is in it. The name should have
+// no extension: ffmpeg lets extensions sway what it takes a file for, and a JPEG called ".jpg" even for
+// the first of a series of files, which is refused.
+//
+// A file that is refused gives an error with a source_* code, whose detail may be shown to the user.
+// Every other error (a program that could not run, a context that ended, a file that cannot be read)
+// says nothing about the file, and keeps its own code.
+func (pr *Prober) Inspect(ctx context.Context, path string, p Policy) (Report, error) {
+	p = p.withDefaults()
+	f, err := os.Open(path)
+	if err != nil {
+		return Report{}, fmt.Errorf("open the source: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	st, err := f.Stat()
+	if err != nil {
+		return Report{}, fmt.Errorf("look at the source: %w", err)
+	}
+	look, err := preCheck(f, st.Size(), p)
+	if err != nil {
+		return Report{}, err
+	}
+	desc, err := pr.describe(ctx, path, p, look.kind)
+	if err != nil {
+		return Report{}, err
+	}
+	rep := Report{Info: desc.info(st.Size()), Checked: Checked{Extent: look.checked}, Notes: look.notes}
+	rep.judgeShape()
+	if err := p.judge(rep); err != nil {
+		return Report{}, err
+	}
+	if v, ok := rep.Info.PrimaryVideo(); ok {
+		if err := pr.readPackets(ctx, path, p, v, &rep); err != nil {
+			return Report{}, err
+		}
+	}
+	rep.complete()
+	return rep, p.judgeLength(rep)
+}
+
+func (p Policy) withDefaults() Policy {
+	p.MaxPixels = cmp.Or(p.MaxPixels, 40_000_000)
+	p.MaxStreams = cmp.Or(p.MaxStreams, 64)
+	return p
+}
+
+func (p Policy) guard() args.Guard {
+	return args.Guard{MaxPixels: p.MaxPixels, MaxStreams: p.MaxStreams}
+}
+
+// describe runs ffprobe for the description of all streams.
+func (pr *Prober) describe(ctx context.Context, path string, p Policy, k kind) (description, error) {
+	var out bytes.Buffer
+	_, err := pr.run.Run(ctx, ffmpeg.Command{
+		Program: ffmpeg.FFprobe, Limits: limits, Stdout: &out, MaxStdoutBytes: maxDescription,
+		Args: args.Probe(path, p.guard(), "-show_format", "-show_streams", "-of", "json"),
+	})
+	if err != nil {
+		return description{}, verdict(err, k)
+	}
+	d, err := parseDescription(out.Bytes())
+	if err != nil {
+		return description{}, fault.Wrap(fault.CodeFFmpegFailed, err, "ffprobe gave no description")
+	}
+	return d, nil
+}
+
+// readPackets fills in what the packets of stream v say.
+func (pr *Prober) readPackets(ctx context.Context, path string, p Policy, v media.Stream, rep *Report) error {
+	idx := newIndex(v.Video.FrameRate.FrameDuration())
+	res, err := pr.run.Run(ctx, ffmpeg.Command{
+		Program: ffmpeg.FFprobe, Limits: limits, Stdout: idx, MaxStdoutBytes: -1,
+		Args: args.Probe(path, p.guard(), "-select_streams", fmt.Sprint(v.Index),
+			"-show_entries", "packet=pts_time,dts_time,duration_time,flags", "-of", "compact=p=0",
+			"-read_intervals", fmt.Sprintf("%%+#%d", maxPackets)),
+	})
+	if err != nil {
+		return verdict(err, kindKnown)
+	}
+	if err := damageIn(res.Stderr); err != nil {
+		return err
+	}
+	rep.Packets = idx.packets()
+	if rep.Packets.Count == 0 {
+		return fault.New(fault.CodeSourceCorrupt, "the video stream has no pictures")
+	}
+	rep.Checked.Packets = !rep.Packets.Truncated
+	return nil
+}
+
+// preCheck looks at the file without any tool.
+func preCheck(r io.ReaderAt, size int64, p Policy) (look, error) {
+	switch {
+	case size == 0:
+		return look{}, fault.New(fault.CodeSourceEmpty, "the file has no content")
+	case p.MaxBytes > 0 && size > p.MaxBytes:
+		return look{}, fault.New(fault.CodeSourceTooLarge, "the file has %d bytes, more than the %d that are accepted", size, p.MaxBytes)
+	}
+	head := make([]byte, min(size, headBytes))
+	if _, err := r.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return look{}, fmt.Errorf("read the source: %w", err)
+	}
+	k, err := sniff(head)
+	if err != nil {
+		return look{}, err
+	}
+	l := look{kind: k}
+	err = l.structure(r, size, head, p)
+	return l, err
+}

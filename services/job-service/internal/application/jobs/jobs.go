@@ -1,0 +1,288 @@
+// Package jobs holds what users do with jobs: create, complete the upload, look, cancel, retry, delete,
+// and fetch files. A request only saves state; everything that follows from it the orchestrator does, so
+// requests are answered while the broker is down. The tenant is always the caller's own: another
+// tenant's job does not exist here.
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/reelmill/reelmill/pkg/blob"
+	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/pkg/core/faultinject"
+	"github.com/reelmill/reelmill/pkg/core/ident"
+	"github.com/reelmill/reelmill/pkg/core/task"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
+)
+
+// Orchestrator decides and moves on.
+type Orchestrator interface {
+	// Apply lets the saga decide on events and saves the job.
+	Apply(ctx context.Context, jobID string, events ...saga.Event) (job.Job, error)
+	// Wake makes the job be advanced soon.
+	Wake(jobID string)
+}
+
+// Eraser deletes what a job stored.
+type Eraser interface {
+	// Erase deletes the objects and tasks of a job and returns the keys deleted.
+	Erase(ctx context.Context, j job.Job) ([]string, error)
+}
+
+// Config holds the settings; zero values mean the defaults.
+type Config struct {
+	Timing saga.Timing
+	// UploadTTL is how long a presigned upload is valid; 15 minutes where 0.
+	UploadTTL time.Duration
+	// DownloadTTL is how long a presigned download is valid; 15 minutes where 0.
+	DownloadTTL time.Duration
+	// MaxSourceBytes is the largest source; 5 GiB, the most that S3 takes in one PUT, where 0.
+	MaxSourceBytes int64
+}
+
+// Deps are what the use cases work with.
+type Deps struct {
+	Jobs         job.Repository
+	Tasks        task.Repository
+	Blobs        blob.Store
+	Presigner    blob.Presigner
+	Orchestrator Orchestrator
+	Eraser       Eraser
+}
+
+// Service holds the use cases. It may be used concurrently.
+type Service struct {
+	Deps
+	cfg Config
+}
+
+// New returns the use cases over deps.
+func New(deps Deps, cfg Config) *Service {
+	if cfg.Timing == (saga.Timing{}) {
+		cfg.Timing = saga.DefaultTiming()
+	}
+	if cfg.UploadTTL <= 0 {
+		cfg.UploadTTL = 15 * time.Minute
+	}
+	if cfg.DownloadTTL <= 0 {
+		cfg.DownloadTTL = 15 * time.Minute
+	}
+	if cfg.MaxSourceBytes <= 0 {
+		cfg.MaxSourceBytes = 5 << 30
+	}
+	return &Service{Deps: deps, cfg: cfg}
+}
+
+// CreateRequest asks for a new job whose source will be uploaded.
+type CreateRequest struct {
+	// Pipeline names a built-in pipeline; Steps, where not empty, are an inline one instead.
+	Pipeline string            `json:"pipeline,omitempty"`
+	Steps    []pipeline.Step   `json:"steps,omitempty"`
+	MediaID  string            `json:"media_id,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Priority is 0 high, 1 normal, 2 low.
+	Priority int `json:"priority"`
+	// Timeout bounds the time from creation to the end; 0 means no bound.
+	Timeout time.Duration `json:"timeout_ns,omitempty"`
+	// FileName, ContentType and SizeBytes describe the source as far as the client knows it.
+	FileName    string `json:"file_name,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
+	SizeBytes   int64  `json:"size_bytes,omitempty"`
+}
+
+// Created is the answer to a CreateRequest.
+type Created struct {
+	Job job.Job
+	// Upload is where the source is to be put; nil where the job does not wait for it any more.
+	Upload *blob.Signed
+	// Replayed says that the job was made by an earlier request with the same idempotency key.
+	Replayed bool
+}
+
+// Create makes a job. With an idempotency key the same request always gives the same job, however often
+// and concurrently it is made; another request under the key is a fault of code idempotency_conflict.
+// Other faults: pipeline_unknown, *pipeline.Invalid, source_too_large.
+func (s *Service) Create(ctx context.Context, tenant, idempotencyKey string, trace map[string]string, r CreateRequest) (Created, error) {
+	p, err := s.pipeline(r)
+	if err != nil {
+		return Created{}, err
+	}
+	if r.SizeBytes > s.cfg.MaxSourceBytes {
+		return Created{}, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", r.SizeBytes, s.cfg.MaxSourceBytes)
+	}
+	id, hash := ident.New(), hashOf(r)
+	if idempotencyKey != "" {
+		id = ident.Derive("job", tenant, idempotencyKey)
+	}
+	j := s.cfg.Timing.Create(saga.Request{ID: id, Tenant: tenant, MediaID: r.MediaID, Metadata: r.Metadata, Pipeline: p,
+		Priority: r.Priority, RequestHash: hash, Timeout: r.Timeout, Trace: trace,
+		Source: job.Source{Key: job.SourceKey(tenant, id), ContentType: r.ContentType, FileName: r.FileName, DeclaredBytes: r.SizeBytes},
+	}, time.Now())
+	created, err := s.insert(ctx, j, idempotencyKey != "")
+	if err != nil {
+		return Created{}, err
+	}
+	if created.Job.State == job.AwaitingUpload {
+		up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: j.Source.Key, ContentType: r.ContentType, SizeBytes: r.SizeBytes}, s.cfg.UploadTTL)
+		if err != nil {
+			return Created{}, fmt.Errorf("presign the upload of job %s: %w", id, err)
+		}
+		created.Upload = &up
+	}
+	return created, faultinject.Point(ctx, "api.before_response")
+}
+
+// insert stores a new job, or finds the one that the same request made before.
+func (s *Service) insert(ctx context.Context, j job.Job, idempotent bool) (Created, error) {
+	err := s.Jobs.Insert(ctx, j)
+	if err == nil {
+		if err := faultinject.Point(ctx, "api.after_insert"); err != nil {
+			return Created{}, err
+		}
+		s.Orchestrator.Wake(j.ID)
+		return Created{Job: j}, nil
+	}
+	if !idempotent || !errors.Is(err, job.ErrExists) {
+		return Created{}, fmt.Errorf("store job %s: %w", j.ID, err)
+	}
+	before, err := s.Jobs.Get(ctx, j.Tenant, j.ID)
+	if errors.Is(err, job.ErrNotFound) {
+		return Created{}, fault.Wrap(fault.CodeConcurrentChange, err, "the job of the idempotency key was deleted at the same time")
+	}
+	if err != nil {
+		return Created{}, fmt.Errorf("find the job of the idempotency key: %w", err)
+	}
+	if !before.DeletingAt.IsZero() {
+		return Created{}, fault.New(fault.CodeIdempotencyConflict, "the key made job %s, which was deleted", before.ID)
+	}
+	if before.RequestHash != j.RequestHash {
+		return Created{}, fault.New(fault.CodeIdempotencyConflict, "the key made job %s from another request", before.ID)
+	}
+	return Created{Job: before, Replayed: true}, nil
+}
+
+func (s *Service) pipeline(r CreateRequest) (pipeline.Pipeline, error) {
+	if len(r.Steps) > 0 {
+		return pipeline.New(pipeline.Inline, 1, r.Steps)
+	}
+	return pipeline.Builtin(r.Pipeline)
+}
+
+// hashOf returns a digest of what the request asks for.
+func hashOf(r any) string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic("jobs: " + err.Error()) // requests are plain data
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// CompleteUpload says that the source is uploaded: the object is pinned and the job starts. Saying it
+// again is no error. Faults: job_not_found, upload_missing, source_truncated (another length than was
+// declared; it can be uploaded again), source_too_large, upload_not_expected (the job started with
+// another object, or has ended).
+func (s *Service) CompleteUpload(ctx context.Context, tenant, id string) (job.Job, error) {
+	j, err := s.get(ctx, tenant, id)
+	if err != nil {
+		return j, err
+	}
+	head, err := s.Blobs.Head(ctx, j.Source.Key)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return j, fault.New(fault.CodeUploadMissing, "")
+	case err != nil:
+		return j, fmt.Errorf("check the source of job %s: %w", id, err)
+	case j.State == job.AwaitingUpload && j.Source.DeclaredBytes > 0 && head.SizeBytes != j.Source.DeclaredBytes:
+		return j, fault.New(fault.CodeSourceTruncated, "the upload has %d bytes, %d were declared; upload it again", head.SizeBytes, j.Source.DeclaredBytes)
+	case head.SizeBytes > s.cfg.MaxSourceBytes:
+		return j, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", head.SizeBytes, s.cfg.MaxSourceBytes)
+	}
+	j, err = s.Orchestrator.Apply(ctx, id, saga.SourceStored{ETag: head.ETag, SizeBytes: head.SizeBytes})
+	if err != nil {
+		return j, notFound(err)
+	}
+	s.Orchestrator.Wake(id)
+	return j, nil
+}
+
+// Cancel stops a job. It answers before everything is undone: the job is compensating, then cancelled.
+// Cancelling again is no error. Faults: job_not_found, already_completed, already_terminal (failed).
+func (s *Service) Cancel(ctx context.Context, tenant, id string) (job.Job, error) {
+	if _, err := s.get(ctx, tenant, id); err != nil {
+		return job.Job{}, err
+	}
+	j, err := s.Orchestrator.Apply(ctx, id, saga.CancelRequested{})
+	if err != nil {
+		return j, notFound(err)
+	}
+	if err := faultinject.Point(ctx, "cancel.after_flag"); err != nil {
+		return j, err
+	}
+	s.Orchestrator.Wake(id)
+	return j, nil
+}
+
+// Retry makes a new job from the pipeline and the stored source of one that failed or was cancelled. An
+// idempotency key works as in Create. Faults: job_not_found, not_terminal, already_completed, source_gone.
+func (s *Service) Retry(ctx context.Context, tenant, id, idempotencyKey string, trace map[string]string) (Created, error) {
+	old, err := s.get(ctx, tenant, id)
+	switch {
+	case err != nil:
+		return Created{}, err
+	case old.State == job.Completed:
+		return Created{}, fault.New(fault.CodeAlreadyCompleted, "there is nothing to retry")
+	case !old.State.Terminal():
+		return Created{}, fault.New(fault.CodeNotTerminal, "the job is %s", old.State)
+	case old.Source.ETag == "":
+		return Created{}, fault.New(fault.CodeSourceGone, "the source was never uploaded")
+	}
+	head, err := s.Blobs.Head(ctx, old.Source.Key)
+	if errors.Is(err, blob.ErrNotFound) || err == nil && head.ETag != old.Source.ETag {
+		return Created{}, fault.New(fault.CodeSourceGone, "")
+	}
+	if err != nil {
+		return Created{}, fmt.Errorf("check the source of job %s: %w", id, err)
+	}
+	next := ident.New()
+	if idempotencyKey != "" {
+		next = ident.Derive("job", tenant, idempotencyKey)
+	}
+	return s.insert(ctx, s.cfg.Timing.Create(saga.Request{ID: next, Tenant: tenant, MediaID: old.MediaID, Metadata: old.Metadata,
+		Pipeline: old.Pipeline, Priority: old.Priority, Source: old.Source, RequestHash: hashOf("retry " + id), RetryOf: id, Trace: trace,
+	}, time.Now()), idempotencyKey != "")
+}
+
+// get returns the tenant's job, or a fault of code job_not_found also for one that is being deleted.
+func (s *Service) get(ctx context.Context, tenant, id string) (job.Job, error) {
+	j, err := s.find(ctx, tenant, id)
+	if err == nil && !j.DeletingAt.IsZero() {
+		return job.Job{}, notFound(job.ErrNotFound)
+	}
+	return j, err
+}
+
+// find returns the tenant's job in whatever state. What has not the form of an id is nobody's job: the
+// store, which could not hold all texts as ids, is not asked.
+func (s *Service) find(ctx context.Context, tenant, id string) (job.Job, error) {
+	if !ident.Valid(id) {
+		return job.Job{}, notFound(job.ErrNotFound)
+	}
+	j, err := s.Jobs.Get(ctx, tenant, id)
+	return j, notFound(err)
+}
+
+func notFound(err error) error {
+	if errors.Is(err, job.ErrNotFound) {
+		return fault.New(fault.CodeJobNotFound, "")
+	}
+	return err
+}

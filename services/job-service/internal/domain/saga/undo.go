@@ -1,0 +1,70 @@
+package saga
+
+import (
+	"slices"
+
+	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
+)
+
+// abandon begins to undo the job on its way to target.
+func (d *decision) abandon(target job.State, rec *fault.Record) {
+	d.Error = rec
+	for name, s := range d.Steps {
+		if !s.State.Terminal() {
+			s.State, s.FinishedAt = job.StepCancelled, d.now
+			d.Steps[name] = s
+		}
+	}
+	if d.State == job.AwaitingUpload {
+		d.enter(target)
+		return
+	}
+	d.Target, d.Publishing = target, false
+	// What was wanted for the way forward is superseded, but outsiders are still told what happened.
+	d.Outbox = slices.DeleteFunc(d.Outbox, func(f job.Effect) bool { return f.Kind != job.PublishEvent })
+	d.enter(job.Compensating)
+	d.want(job.Effect{Kind: job.CancelTasks})
+	d.want(job.Effect{Kind: job.DeleteOutputs})
+}
+
+// settleCompensation ends a job that has been undone, and plans the last sweep.
+func (d *decision) settleCompensation() {
+	undoing := func(f job.Effect) bool { return f.Kind == job.CancelTasks || f.Kind == job.DeleteOutputs }
+	if d.State != job.Compensating || slices.ContainsFunc(d.Outbox, undoing) {
+		return
+	}
+	d.enter(d.Target)
+	d.sweepLater()
+}
+
+// sweepLater plans to cancel and delete once more what came late.
+func (d *decision) sweepLater() {
+	after := d.now.Add(d.timing.SweepDelay)
+	d.want(job.Effect{Kind: job.CancelTasks, After: after})
+	d.want(job.Effect{Kind: job.DeleteOutputs, After: after})
+}
+
+func (d *decision) cancelRequested() error {
+	switch {
+	case d.State == job.Completed || d.Publishing:
+		return fault.New(fault.CodeAlreadyCompleted, "")
+	case d.State == job.Failed:
+		return fault.New(fault.CodeAlreadyTerminal, "the job has failed")
+	case d.State == job.Cancelled || d.State == job.Compensating:
+		return nil // it is being undone, or is undone, already
+	}
+	rec := fault.RecordOf(fault.New(fault.CodeCancelled, "the job was cancelled on request"))
+	d.abandon(job.Cancelled, &rec)
+	return nil
+}
+
+func (d *decision) deleteRequested() error {
+	if !d.State.Terminal() {
+		return fault.New(fault.CodeNotTerminal, "the job is %s", d.State)
+	}
+	if d.DeletingAt.IsZero() {
+		d.DeletingAt = d.now
+	}
+	return nil
+}

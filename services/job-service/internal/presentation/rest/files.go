@@ -1,0 +1,107 @@
+package rest
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"sort"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/access"
+)
+
+const filesPath = "/v1/jobs/{id}/files/*"
+
+// registerFiles adds the route that players are pointed at. Its path has any number of segments, which
+// OpenAPI cannot say, so it is described as one parameter.
+func (s *server) registerFiles(r chi.Router, api huma.API) {
+	r.Get(filesPath, s.file)
+	text := &huma.Schema{Type: huma.TypeString}
+	problem := func(description string) *huma.Response {
+		schema := api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "")
+		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
+	}
+	api.OpenAPI().AddOperation(&huma.Operation{OperationID: "get-file", Method: http.MethodGet, Path: "/v1/jobs/{id}/files/{path}",
+		Summary: "Get a published file: a redirect to object storage, or its content", Tags: []string{"jobs"},
+		Parameters: []*huma.Param{
+			{Name: "id", In: "path", Required: true, Schema: text},
+			{Name: "path", In: "path", Required: true, Schema: text, Description: "The output's path, with its slashes."},
+		},
+		Responses: map[string]*huma.Response{
+			"302": {Description: "The file is at Location, for a while."},
+			"200": {Description: "The content of a file whose relative references resolve under files/.", Content: map[string]*huma.MediaType{"text/vtt": {Schema: text}}},
+			"401": problem("No valid key."),
+			"403": problem("The key's role does not suffice."),
+			"404": problem("There is no such job or file."),
+			"503": problem("Try again later."),
+		},
+	})
+}
+
+func (s *server) file(w http.ResponseWriter, r *http.Request) {
+	p, err := s.authenticate(r.Host, r.Header.Get("Authorization"), access.Read)
+	if err != nil {
+		writeProblem(w, r, err)
+		return
+	}
+	f, err := s.jobs.File(r.Context(), p.Tenant, chi.URLParam(r, "id"), chi.URLParam(r, "*"))
+	if err != nil {
+		writeProblem(w, r, s.fail(r.Context(), err))
+		return
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if f.Download != nil {
+		// The redirect must not outlive the permission that it carries.
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, f.Download.URL, http.StatusFound)
+		return
+	}
+	w.Header().Set("Content-Type", f.Output.MediaType)
+	w.Header().Set("Cache-Control", "private, no-cache")
+	w.Header().Set("ETag", `"`+f.Output.SHA256+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Content))
+}
+
+//go:embed docs.html
+var docsFiles embed.FS
+
+type docsOperation struct {
+	Method, Path, Summary, ID string
+	JSON                      string
+}
+
+// docsHandler serves a reference of the API that needs nothing from elsewhere.
+func docsHandler(api huma.API) http.HandlerFunc {
+	page := template.Must(template.ParseFS(docsFiles, "docs.html"))
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var ops []docsOperation
+		for path, item := range api.OpenAPI().Paths {
+			for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "DELETE": item.Delete} {
+				if op == nil {
+					continue
+				}
+				text, err := json.MarshalIndent(op, "", "  ")
+				if err != nil {
+					continue
+				}
+				ops = append(ops, docsOperation{Method: method, Path: path, Summary: op.Summary, ID: op.OperationID, JSON: string(text)})
+			}
+		}
+		sort.Slice(ops, func(i, j int) bool {
+			return ops[i].Path+ops[i].Method < ops[j].Path+ops[j].Method
+		})
+		schemas, err := json.MarshalIndent(api.OpenAPI().Components.Schemas, "", "  ")
+		if err != nil {
+			http.Error(w, "the reference cannot be shown", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		_ = page.Execute(w, map[string]any{"Info": api.OpenAPI().Info, "Operations": ops, "Schemas": string(schemas)})
+	}
+}

@@ -1,0 +1,75 @@
+package media
+
+import (
+	"context"
+	"time"
+
+	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/pkg/core/media"
+	"github.com/reelmill/reelmill/pkg/ffmpeg/probe"
+	"github.com/reelmill/reelmill/services/thumbnail-worker/internal/application/generate"
+	"github.com/reelmill/reelmill/services/thumbnail-worker/internal/domain/timeline"
+)
+
+// Inspector is the gate. It is safe for concurrent use.
+type Inspector struct {
+	prober *probe.Prober
+	policy probe.Policy
+}
+
+// NewInspector returns an inspector that runs ffprobe by run.
+func NewInspector(run Runner, cfg Config) *Inspector {
+	return &Inspector{prober: probe.New(run), policy: probe.Policy{
+		MaxBytes: cfg.MaxBytes, MaxPixels: cfg.MaxPixels, MaxDuration: cfg.MaxDuration,
+		NeedVideo: true, AllowStill: true, AllowCover: true,
+	}}
+}
+
+// told are the notes that concern a user of pictures, with their words.
+var told = map[probe.Note]string{
+	probe.NoteAlpha:      "transparency is left out of the pictures",
+	probe.NoteHDR:        "pictures have the standard dynamic range",
+	probe.NoteCover:      "the source has no video; its cover art is shown",
+	probe.NoteHeaderLies: "the source declares another duration than it has",
+	probe.NoteGaps:       "a few packets of the source are missing",
+}
+
+// Inspect implements generate.Inspector.
+func (i *Inspector) Inspect(ctx context.Context, path string) (generate.Source, error) {
+	rep, err := i.prober.Inspect(ctx, path, i.policy)
+	if err != nil {
+		return generate.Source{}, err
+	}
+	picture, ok := rep.Picture()
+	if !ok {
+		return generate.Source{}, fault.New(fault.CodeSourceNoVideo, "the file has no video")
+	}
+	src := generate.Source{Path: path, Info: rep.Info, Picture: picture}
+	for _, n := range rep.Notes {
+		if detail, ok := told[n]; ok {
+			src.Notes = append(src.Notes, contract.Note{Code: string(n), Detail: detail})
+		}
+	}
+	if rep.IsStill || picture.AttachedPicture {
+		src.Single = true
+		return src, nil
+	}
+	src.Origin, src.Timeline = rep.Packets.FirstPTS, timelineOf(rep.Packets, picture)
+	return src, nil
+}
+
+// timelineOf returns the timeline of a film. A film whose packets tell no times is as long as its stream
+// claims.
+func timelineOf(p probe.Packets, s media.Stream) timeline.Timeline {
+	span := p.End - p.FirstPTS
+	if span <= 0 {
+		span = s.Duration
+	}
+	keyframes := make([]time.Duration, len(p.Keyframes))
+	for i, k := range p.Keyframes {
+		keyframes[i] = k - p.FirstPTS
+	}
+	// The last frame begins at LastPTS, whatever the rate.
+	return timeline.New(span, p.End-p.LastPTS, keyframes)
+}

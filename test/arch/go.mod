@@ -1,0 +1,3 @@
+module github.com/reelmill/reelmill/test/arch
+
+go 1.26.0
