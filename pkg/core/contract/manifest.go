@@ -18,7 +18,7 @@ type SourceRef struct {
 type Output struct {
 	// Path is the output's name within the job, "STEP/FILE", as files/ serves it.
 	Path string `json:"path"`
-	// Kind says what it is: "poster", "still", "sprite", "storyboard", ...
+	// Kind says what it is: "poster", "still", "sprite", "storyboard", or one of the Kind constants.
 	Kind string `json:"kind"`
 	// Key is where it lies in the bucket.
 	Key       string `json:"key"`
@@ -26,12 +26,16 @@ type Output struct {
 	SizeBytes int64  `json:"size_bytes"`
 	// SHA256 is the lower-case hex digest of the content.
 	SHA256 string `json:"sha256"`
+	// ETag is what the store called the object; empty where that does not matter.
+	ETag   string `json:"-"`
 	Width  int    `json:"width,omitempty"`
 	Height int    `json:"height,omitempty"`
 	// At is the instant in the source that a still picture shows, from the first frame shown.
 	At *Seconds `json:"at_seconds,omitempty"`
 	// Tiles are the cues of a storyboard, in order of time.
 	Tiles []Tile `json:"tiles,omitempty"`
+	// Segment is set for the segments of a rendition.
+	Segment *Segment `json:"segment,omitempty"`
 }
 
 // Tile is one cue of a storyboard: what a player shows while the pointer is between Start and End.
@@ -66,8 +70,14 @@ type Usage struct {
 
 // TaskResult is what a worker records on a task that succeeded.
 type TaskResult struct {
-	Outputs []Output    `json:"outputs"`
-	Media   *media.Info `json:"media,omitempty"`
+	Outputs []Output `json:"outputs"`
+	// Working are objects for other tasks of the job. They are in no manifest, and gone after the job's end.
+	Working []Output `json:"working,omitempty"`
+	// Plan is the result of OpPlan.
+	Plan *TranscodePlan `json:"plan,omitempty"`
+	// Checks are what OpVerify proved.
+	Checks []Check     `json:"checks,omitempty"`
+	Media  *media.Info `json:"media,omitempty"`
 	// SourceSHA256 is the digest of the source as the worker read it.
 	SourceSHA256 string            `json:"source_sha256,omitempty"`
 	Notes        []Note            `json:"notes,omitempty"`
@@ -87,12 +97,15 @@ type Manifest struct {
 	Revision int    `json:"revision"`
 	Pipeline string `json:"pipeline"`
 	// CreatedAt is when the job decided to publish.
-	CreatedAt time.Time         `json:"created_at"`
-	Source    ManifestSource    `json:"source"`
-	Outputs   []Output          `json:"outputs"`
-	Notes     []Note            `json:"notes,omitempty"`
-	Warnings  []Note            `json:"warnings,omitempty"`
-	Tools     map[string]string `json:"tools,omitempty"`
+	CreatedAt time.Time      `json:"created_at"`
+	Source    ManifestSource `json:"source"`
+	Outputs   []Output       `json:"outputs"`
+	Notes     []Note         `json:"notes,omitempty"`
+	Warnings  []Note         `json:"warnings,omitempty"`
+	// Checks are what was proven of the outputs before they were published, beyond what every worker checks
+	// of its own.
+	Checks []Check           `json:"checks,omitempty"`
+	Tools  map[string]string `json:"tools,omitempty"`
 }
 
 // ManifestSource is the source as it was read.

@@ -18,6 +18,7 @@ const (
 	CodeSourceTooManyStreams Code = "source_too_many_streams"
 	CodeSourceTooLong        Code = "source_too_long"
 	CodeSourceNoVideo        Code = "source_no_video"
+	CodeSourceNoAudio        Code = "source_no_audio"
 	CodeSourceUnsupported    Code = "source_unsupported"
 	CodeSourceNotFound       Code = "source_not_found"
 	CodeSourceChanged        Code = "source_changed"
@@ -97,6 +98,7 @@ var catalogue = []Entry{
 	{CodeSourceTooManyStreams, Invalid, "the source has more streams than are accepted", "Export the file with fewer tracks."},
 	{CodeSourceTooLong, Invalid, "the source is longer than is accepted", "Cut the source into parts below the limit."},
 	{CodeSourceNoVideo, Invalid, "the source has no video that this pipeline could use", "Upload a file with a video stream, or use a pipeline for audio."},
+	{CodeSourceNoAudio, Invalid, "the source has no sound that this pipeline could use", "Upload a file with an audio track."},
 	{CodeSourceUnsupported, Invalid, "the source's format or codec is not supported", "Convert the source to a supported codec."},
 	{CodeSourceNotFound, Invalid, "the source object does not exist", "Upload the source again."},
 	{CodeSourceChanged, Invalid, "the source object was replaced after the job began", "Create a new job for the new object."},

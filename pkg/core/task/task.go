@@ -9,6 +9,7 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,6 +103,9 @@ type Task struct {
 	Step   string        `json:"step"`
 	Index  int           `json:"index"`
 	Kind   contract.Kind `json:"kind"`
+	// Folder is the first element of the paths of the task's outputs; empty means Step. Steps that make
+	// parts of one thing share it.
+	Folder string `json:"folder,omitempty"`
 	// Priority is the job's class: 0 high, 1 normal, 2 low.
 	Priority int    `json:"priority"`
 	Limits   Limits `json:"limits"`
@@ -122,6 +126,9 @@ type Task struct {
 	FinishedAt time.Time `json:"finished_at,omitzero"`
 	// Progress is the present attempt's, in thousandths; it never falls within one attempt.
 	Progress int `json:"progress"`
+	// Reached is the most that any attempt has reached, in thousandths: what users are shown, who would not
+	// understand work that is undone.
+	Reached int `json:"reached,omitempty"`
 
 	Spec       json.RawMessage   `json:"spec"`
 	Result     json.RawMessage   `json:"result,omitempty"`
@@ -136,11 +143,13 @@ type Task struct {
 
 // Plan is what a new task is made of.
 type Plan struct {
-	Tenant   string
-	JobID    string
-	Step     string
-	Index    int
-	Kind     contract.Kind
+	Tenant string
+	JobID  string
+	Step   string
+	Index  int
+	Kind   contract.Kind
+	// Folder is that of the task; empty means Step.
+	Folder   string
 	Priority int
 	Limits   Limits
 	Spec     json.RawMessage
@@ -150,6 +159,9 @@ type Plan struct {
 
 // ID returns the id of a task.
 func ID(jobID, step string, index int) string { return fmt.Sprintf("%s/%s/%d", jobID, step, index) }
+
+// OutputFolder returns the first element of the paths of the task's outputs.
+func (t *Task) OutputFolder() string { return cmp.Or(t.Folder, t.Step) }
 
 // New returns the pending first attempt of a plan, due at once. A plan that lacks anything is an error of
 // class Permanent.
@@ -163,7 +175,7 @@ func New(p Plan, now time.Time) (Task, error) {
 		return Task{}, fault.New(fault.CodeTaskSpecInvalid, "task %s has limits that are not valid: %+v", ID(p.JobID, p.Step, p.Index), l)
 	}
 	return Task{
-		ID: ID(p.JobID, p.Step, p.Index), Tenant: p.Tenant, JobID: p.JobID, Step: p.Step, Index: p.Index, Kind: p.Kind,
+		ID: ID(p.JobID, p.Step, p.Index), Tenant: p.Tenant, JobID: p.JobID, Step: p.Step, Index: p.Index, Kind: p.Kind, Folder: p.Folder,
 		Priority: p.Priority, Limits: l, State: Pending, Attempt: 1, CreatedAt: now, RunAt: now, Spec: p.Spec, Trace: p.Trace,
 	}, nil
 }

@@ -177,3 +177,15 @@ func TestSentinelsAreKept(t *testing.T) {
 		t.Errorf("Claim = %v, want ErrNotClaimable with what was attempted", err)
 	}
 }
+
+func TestWhatWasReachedIsKeptWhenAnAttemptIsUndone(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	tk, err := task.New(task.Plan{Tenant: "t", JobID: "j", Step: "s", Kind: contract.KindTranscode, Spec: []byte(`{}`), Limits: task.Limits{
+		MaxAttempts: 3, MaxCrashes: 3, StartToClose: time.Hour, HintTimeout: time.Minute, BackoffBase: time.Second, BackoffCap: time.Second}}, now)
+	if err == nil {
+		err = errors.Join(tk.Claim("a", 1, now, time.Minute), tk.Heartbeat(1, now, time.Minute, 700), tk.Release(1, now), tk.Claim("b", 1, now, time.Minute), tk.Heartbeat(2, now, time.Minute, 100))
+	}
+	if err != nil || tk.Progress != 100 || tk.Reached != 700 {
+		t.Errorf("progress %d, reached %d, %v; want 100 and 700", tk.Progress, tk.Reached, err)
+	}
+}

@@ -59,6 +59,7 @@ func (t *Task) Heartbeat(fence int64, now time.Time, lease time.Duration, progre
 	}
 	t.Lease.Until = now.Add(lease)
 	t.Progress = max(t.Progress, min(max(progress, 0), 1000))
+	t.Reached = max(t.Reached, t.Progress)
 	return nil
 }
 
@@ -72,7 +73,7 @@ func (t *Task) Succeed(fence int64, result json.RawMessage, now time.Time) error
 	if err := t.holds(fence); err != nil {
 		return err
 	}
-	t.Result, t.Progress = result, 1000
+	t.Result, t.Progress, t.Reached = result, 1000, 1000
 	t.end(Succeeded, "succeeded", nil, now)
 	return nil
 }

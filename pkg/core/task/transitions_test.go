@@ -127,7 +127,9 @@ func transitions() []call {
 		tk.Executions = []task.Execution{{Attempt: 1, Fence: 1, Owner: "w/9", StartedAt: now}}
 	}
 	beaten := func(progress int) func(*task.Task) {
-		return func(tk *task.Task) { tk.Lease.Until, tk.Progress = now.Add(lease), progress }
+		return func(tk *task.Task) {
+			tk.Lease.Until, tk.Progress, tk.Reached = now.Add(lease), progress, max(tk.Reached, progress)
+		}
 	}
 	released := func(tk *task.Task) {
 		tk.State, tk.RunAt, tk.Lease, tk.Progress, tk.Hints, tk.Executions = task.Pending, now, task.Lease{}, 0, 0, ended("released", now, nil)
@@ -162,14 +164,14 @@ func transitions() []call {
 		{"Heartbeat with negative progress", func(tk *task.Task) error { return tk.Heartbeat(1, now, lease, -5) }, task.ErrLeaseLost, legal{task.Running: beaten(250)}},
 		{"Heartbeat with too much progress", func(tk *task.Task) error { return tk.Heartbeat(1, now, lease, 5000) }, task.ErrLeaseLost, legal{task.Running: beaten(1000)}},
 		{"Heartbeat after the lease ran out", func(tk *task.Task) error { return tk.Heartbeat(1, late, lease, 300) }, task.ErrLeaseLost, legal{
-			task.Running: func(tk *task.Task) { tk.Lease.Until, tk.Progress = late.Add(lease), 300 },
+			task.Running: func(tk *task.Task) { tk.Lease.Until, tk.Progress, tk.Reached = late.Add(lease), 300, 300 },
 		}},
 		{"Heartbeat under an old fence", func(tk *task.Task) error { return tk.Heartbeat(0, now, lease, 300) }, task.ErrLeaseLost, nil},
 		{"Heartbeat under a future fence", func(tk *task.Task) error { return tk.Heartbeat(2, now, lease, 300) }, task.ErrLeaseLost, nil},
 		{"Succeed", func(tk *task.Task) error { return tk.Succeed(1, json.RawMessage(`{"second":true}`), now) }, task.ErrLeaseLost, legal{
 			task.Running: func(tk *task.Task) {
 				finished(tk, task.Succeeded, "succeeded", now, nil)
-				tk.Result, tk.Progress = json.RawMessage(`{"second":true}`), 1000
+				tk.Result, tk.Progress, tk.Reached = json.RawMessage(`{"second":true}`), 1000, 1000
 			},
 			task.Succeeded: unchanged, // and keeps the first result
 		}},
