@@ -3,7 +3,8 @@
 // variables, and ends when its context, its clock or its parent does.
 //
 // Neighbours: package args builds the argument lists, package probe is the gate that every source
-// passes before other work, package mp4box reads the boxes of MP4 files without any decoder.
+// passes before other work, package mp4box reads the boxes of MP4 files without any decoder, package fmp4
+// those of the segments of HLS and DASH.
 //
 // An exit code of 0 proves little. A run of ffmpeg counts as a success only when it also reported
 // "progress=end"; whether the outputs are whole is for the caller to verify.

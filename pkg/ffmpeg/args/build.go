@@ -137,10 +137,19 @@ func (in Input) options() []Option {
 	}
 	add(in.Seek > 0, "ss", Seconds(in.Seek))
 	add(in.Seek > 0 && in.NearestKeyframe, "noaccurate_seek", "")
+	add(in.Seek > 0 && in.ByTimestamp, "seek_timestamp", "1")
 	add(in.Duration > 0, "t", Seconds(in.Duration))
 	add(in.KeyframesOnly, "skip_frame", "nokey")
 	add(in.DiscardAudio, "discard:a", "all")
 	add(in.DiscardSubtitles, "discard:s", "all")
+	flags := ""
+	if in.GeneratePTS {
+		flags += "+genpts"
+	}
+	if in.DropCorrupt {
+		flags += "+discardcorrupt"
+	}
+	add(flags != "", "fflags", flags)
 	add(in.NoAutorotate, "noautorotate", "")
 	add(in.Threads > 0, "threads", strconv.Itoa(in.Threads))
 	return opts

@@ -81,6 +81,36 @@ func ladder(src, dir string) args.Plan {
 	}
 }
 
+// chunk is a plan of a part of a film in segments, deinterlaced and at a constant rate.
+func chunk(src string) args.Plan {
+	filters := []args.Filter{args.Timebase(90000), args.Trim(7*time.Second, 13*time.Second), args.Deinterlace(), args.Shift(-9000), args.StartAt(540000),
+		args.FrameRate(media.FrameRate{Num: 60, Den: 1}), args.PadFrames(4), args.Scale(320, 180)}
+	filters = append(append(filters, args.ToneMap("smpte2084")...), args.DropSideData(), args.SquareSamples())
+	return args.Plan{
+		Inputs: []args.Input{{Path: src, Seek: 7 * time.Second, NearestKeyframe: true, ByTimestamp: true, DiscardAudio: true, Threads: 2}},
+		Graph:  []args.Chain{args.Through(args.Stream(0, 0), filters, "v")},
+		Outputs: []args.Output{{Path: "0/list.m3u8", Format: "hls", From: []args.Pad{args.Label("v")}, Frames: 150, PassthroughTiming: true, Options: []args.Option{
+			{Name: "c:v", Value: "libx265"}, {Name: "x265-params", Value: "log-level=none:info=0"}, {Name: "forced-idr", Value: "1"},
+			{Name: "force_key_frames", Value: "6.000000,8.000000"}, {Name: "bsf:v", Value: `setts=pts=PTS:dts=max(DTS\,PREV_OUTDTS+1)`},
+		}}},
+		CopyTimestamps: true, FailFast: true,
+	}
+}
+
+// sound is a plan of a track whose loudness is measured behind a limiter, and of its subtitles.
+func sound(src string) args.Plan {
+	filters := []args.Filter{args.AudioTimebase(1_000_000), args.AudioShift(-20), args.Resample(48000, 96000), args.Samples(48000, 1), args.Silence(96000)[0], args.Silence(96000)[1], args.AudioTrim(0, time.Hour),
+		args.Gain(-6.25), args.Limit(0.8414)}
+	return args.Plan{
+		Inputs: []args.Input{{Path: src, GeneratePTS: true, DropCorrupt: true, Guard: args.Guard{TextSubtitles: true}}},
+		Graph:  []args.Chain{args.Through(args.Audio(0, 0), append(filters, args.Loudness()...), "a")},
+		Outputs: []args.Output{
+			{Path: "null", Format: "null", From: []args.Pad{args.Label("a")}},
+			{Path: "subs", Format: "webvtt", From: []args.Pad{args.Stream(0, 3)}},
+		},
+	}
+}
+
 func TestGolden(t *testing.T) {
 	audio := args.Plan{
 		Inputs:         []args.Input{{Path: "-dash,:|name", Seek: 90 * time.Minute, Duration: 1500 * time.Microsecond, NoAutorotate: true, DiscardSubtitles: true, Guard: args.Guard{MaxPixels: 1000, MaxStreams: 3, ProbeBytes: 5, AnalyzeSpan: time.Second}}},
@@ -92,6 +122,8 @@ func TestGolden(t *testing.T) {
 		"seeks":      seeks("src", "out", 0, 300*time.Second, 300*time.Second, 400500*time.Millisecond),
 		"ladder":     ladder("src", "out"),
 		"no_graph":   audio,
+		"chunk":      chunk("src"),
+		"sound":      sound("src"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := args.Build(p)
@@ -133,6 +165,7 @@ func TestBuildRefusesPlansThatMakeNoSense(t *testing.T) {
 		{"a path that is empty", func(p *args.Plan) { p.Inputs[0].Path = "" }},
 		{"a path with a zero byte", func(p *args.Plan) { p.Outputs[0].Path = "a\x00b" }},
 		{"a negative seek", func(p *args.Plan) { p.Inputs[0].Seek = -1 }},
+		{"a seek by timestamp that drops frames", func(p *args.Plan) { p.Inputs[0].ByTimestamp = true }},
 		{"an input that is not there", func(p *args.Plan) { p.Graph[0].From[0] = args.Video(1, 0) }},
 		{"a stream before the first", func(p *args.Plan) { p.Graph[0].From[0] = args.Video(0, -1) }},
 		{"a zero pad", func(p *args.Plan) { p.Graph[0].From[0] = args.Pad{} }},
@@ -155,6 +188,7 @@ func TestBuildRefusesPlansThatMakeNoSense(t *testing.T) {
 		{"an output without a format", func(p *args.Plan) { p.Outputs[0].Format = "" }},
 		{"an output without streams", func(p *args.Plan) { p.Outputs[0].From = nil }},
 		{"an option with a field of its own", func(p *args.Plan) { p.Outputs[0].Options = []args.Option{{Name: "map", Value: "0"}} }},
+		{"an option that ends in a dash", func(p *args.Plan) { p.Outputs[0].Options = []args.Option{{Name: "x265-", Value: "x"}} }},
 		{"an option with a dash", func(p *args.Plan) { p.Outputs[0].Options = []args.Option{{Name: "-i", Value: "x"}} }},
 		{"a series without a number", func(p *args.Plan) { p.Outputs[0].Series = true }},
 		{"a series with a number in its folder", func(p *args.Plan) { p.Outputs[0].Series, p.Outputs[0].Path = true, "%d/x_%d.jpg" }},

@@ -11,7 +11,7 @@ import (
 const maxNodes = 2000
 
 var (
-	optionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*(?::[a-zA-Z0-9_:]+)?$`)
+	optionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*(?:-[a-zA-Z0-9_]+)*(?::[a-zA-Z0-9_:]+)?$`)
 	filterName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	labelName  = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
 )
@@ -28,6 +28,9 @@ func (p Plan) check() error {
 		}
 		if in.Seek < 0 || in.Duration < 0 {
 			return fmt.Errorf("%w: input %d: a negative instant or span", ErrPlan, i)
+		}
+		if in.ByTimestamp && !in.NearestKeyframe {
+			return fmt.Errorf("%w: input %d: a seek by timestamp to anything but a keyframe", ErrPlan, i)
 		}
 	}
 	u := usage{inputs: len(p.Inputs), open: map[string]bool{}, taken: map[Pad]bool{}}

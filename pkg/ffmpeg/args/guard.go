@@ -16,6 +16,9 @@ type Guard struct {
 	// ProbeBytes and AnalyzeSpan bound what is read to find out about streams; default 20 MB and 20 s.
 	ProbeBytes  int64
 	AnalyzeSpan time.Duration
+	// TextSubtitles lets decoders of text subtitles run too. A run that converts no subtitles has no use for
+	// them.
+	TextSubtitles bool
 }
 
 const (
@@ -43,6 +46,9 @@ var decoders = []string{
 	"pcm_alaw", "pcm_mulaw", "pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be",
 	"pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_bluray", "pcm_dvd",
 }
+
+// textDecoders are the decoders of subtitles that are text, by ffmpeg's decoder names.
+var textDecoders = []string{"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
 
 // describable are decoders that ffprobe may set up, so that it can describe streams that nobody will
 // decode: it gives up on a whole file where it may not. They see a stream's header and never a packet,
@@ -83,6 +89,10 @@ var codecs = func() map[string]bool {
 // Decodable reports whether a codec, by the name that ffprobe gives it, has a decoder on the list.
 func Decodable(codec string) bool { return codecs[codec] }
 
+// IsText reports whether a subtitle codec, by the name that ffprobe gives it, is text that a run with
+// Guard.TextSubtitles can convert.
+func IsText(codec string) bool { return slices.Contains(textDecoders, codec) }
+
 // Openable reports whether a demuxer, by the name that ffprobe gives it ("mov,mp4,m4a,3gp,3g2,mj2"), is
 // on the list.
 func Openable(demuxer string) bool {
@@ -97,9 +107,13 @@ func (g Guard) flags() []Option {
 		}
 		return strconv.FormatInt(v, 10)
 	}
+	allowed := decoders
+	if g.TextSubtitles {
+		allowed = slices.Concat(decoders, textDecoders)
+	}
 	return []Option{
 		opt("analyzeduration", or(g.AnalyzeSpan.Microseconds(), defaultAnalyzeSpan.Microseconds())),
-		opt("codec_whitelist", strings.Join(decoders, ",")),
+		opt("codec_whitelist", strings.Join(allowed, ",")),
 		opt("format_whitelist", strings.Join(demuxers, ",")),
 		opt("max_pixels", or(g.MaxPixels, defaultMaxPixels)),
 		opt("max_streams", or(int64(g.MaxStreams), defaultMaxStreams)),

@@ -46,12 +46,20 @@ type Input struct {
 	// dropped all the same.)
 	Seek            time.Duration
 	NearestKeyframe bool
+	// ByTimestamp takes Seek for a timestamp of the file; otherwise it counts from where the file begins. It
+	// needs NearestKeyframe: with it alone, ffmpeg would drop frames by the wrong one of the two.
+	ByTimestamp bool
 	// Duration ends reading after that much media; 0 reads to the end.
 	Duration time.Duration
 	// KeyframesOnly decodes nothing but keyframes of video.
 	KeyframesOnly bool
 	// DiscardAudio and DiscardSubtitles throw packets away before they are decoded.
 	DiscardAudio, DiscardSubtitles bool
+	// GeneratePTS works out when frames are shown where the container tells only when they are decoded. Decoders
+	// do that by themselves; it is for packets that are copied.
+	GeneratePTS bool
+	// DropCorrupt leaves out packets that the container knows to be damaged.
+	DropCorrupt bool
 	// NoAutorotate keeps pictures as coded instead of turning them upright.
 	NoAutorotate bool
 	// Threads bounds the decoder's threads; 0 leaves the choice to ffmpeg.

@@ -193,3 +193,45 @@ func TestHardFlagsRefuse(t *testing.T) {
 		}
 	}
 }
+
+// TestSubtitlesNeedTheirDecoders: a run that is not told to convert subtitles does not.
+func TestSubtitlesNeedTheirDecoders(t *testing.T) {
+	film(t) // skips where there is no ffmpeg
+	dir := t.TempDir()
+	srt, src := filepath.Join(dir, "s.srt"), filepath.Join(dir, "src")
+	if err := os.WriteFile(srt, []byte("1\n00:00:01,000 --> 00:00:02,000\nhello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ffmpeg(t, strings.Fields("-v error -i "+srt+" -f lavfi -i testsrc2=s=64x36:d=3 -map 1 -map 0 -c:v mpeg4 -c:s subrip -f matroska "+src))
+	out := filepath.Join(dir, "out")
+	for _, allowed := range []bool{false, true} {
+		argv := build(t, args.Plan{Inputs: []args.Input{{Path: src, Guard: args.Guard{TextSubtitles: allowed}}},
+			Outputs: []args.Output{{Path: out, Format: "webvtt", From: []args.Pad{args.Stream(0, 1)}}}})
+		msg, err := exec.Command("ffmpeg", argv...).CombinedOutput()
+		if (err == nil) != allowed {
+			t.Errorf("allowed %v: %v: %s", allowed, err, msg)
+		}
+	}
+	if b, err := os.ReadFile(out); err != nil || !bytes.Contains(b, []byte("hello")) {
+		t.Errorf("the subtitles are %q, %v", b, err)
+	}
+	if !args.IsText("mov_text") || args.IsText("dvd_subtitle") || args.IsText("") {
+		t.Error("IsText is wrong")
+	}
+}
+
+// TestASeekByTimestamp finds the same frame whatever instant the file begins at.
+func TestASeekByTimestamp(t *testing.T) {
+	src, late := film(t), filepath.Join(t.TempDir(), "late")
+	ffmpeg(t, strings.Fields("-v error -itsoffset 100 -i "+src+" -c copy -f matroska "+late))
+	first := func(path string, at time.Duration) string {
+		p := args.Plan{CopyTimestamps: true, Inputs: []args.Input{{Path: path, Seek: at, NearestKeyframe: true, ByTimestamp: true}},
+			Graph:   []args.Chain{args.Through(args.Video(0, 0), []args.Filter{args.Timebase(90000), args.Trim(at, 0)}, "v")},
+			Outputs: []args.Output{{Path: "/dev/stdout", Format: "framemd5", From: []args.Pad{args.Label("v")}, Frames: 1, PassthroughTiming: true}}}
+		out := strings.TrimSpace(ffmpeg(t, build(t, p)))
+		return out[strings.LastIndex(out, ",")+1:]
+	}
+	if a, b := first(src, 3290*time.Millisecond), first(late, 103290*time.Millisecond); a != b || a == "" {
+		t.Errorf("the frames are %s and %s", a, b)
+	}
+}

@@ -186,6 +186,12 @@ func (e entry) notTranscoded(code fault.Code) entry {
 	return e
 }
 
+// salvaged makes the case one of which the policy "salvage" makes something.
+func (e entry) salvaged() entry {
+	e.Salvage = Verdict{OK: true, Note: NoteDamaged}
+	return e
+}
+
 // px is a size in pixels.
 func px(width, height int) media.Resolution { return media.Resolution{Width: width, Height: height} }
 

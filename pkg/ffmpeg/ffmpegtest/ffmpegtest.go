@@ -44,6 +44,8 @@ const (
 	NoteAlphaDropped Note = "alpha_dropped"
 	// NoteCoverArt: the pictures were made of cover art, because the source has no video.
 	NoteCoverArt Note = "cover_art"
+	// NoteDamaged: a part of the source is missing or broken.
+	NoteDamaged Note = "damaged"
 )
 
 // Facts are what a probe must find in a file that is accepted. They are exact but for Duration.
@@ -75,6 +77,9 @@ type Case struct {
 	// Thumbnail is the verdict of pipelines that make pictures, Transcode that of pipelines that make
 	// video of it.
 	Thumbnail, Transcode Verdict
+	// Salvage is the verdict of pipelines that make video, under the damage policy "salvage": that of
+	// Transcode, unless the file is damaged and something is left of it.
+	Salvage Verdict
 	// Facts are given where Thumbnail or Transcode is OK.
 	Facts Facts
 }
@@ -161,6 +166,9 @@ func entries() []entry {
 		all = append(all, rows...)
 	}
 	for i := range all {
+		if all[i].Salvage == (Verdict{}) {
+			all[i].Salvage = all[i].Transcode
+		}
 		if all[i].OriginalName == "" {
 			all[i].OriginalName = filepath.Base(all[i].fileName())
 		}

@@ -35,28 +35,28 @@ func mp4Rows() []entry {
 func damagedRows() []entry {
 	const truncated, corrupt = fault.CodeSourceTruncated, fault.CodeSourceCorrupt
 	return []entry{
-		refuse(12, "truncated_faststart", ".mp4", truncated, patch(basePart, keepHalf)),
+		refuse(12, "truncated_faststart", ".mp4", truncated, patch(basePart, keepHalf)).salvaged(),
 		// Only the last sample is hurt: no picture but one is missing.
 		refuse(12, "truncated_faststart_tail", ".mp4", truncated, patch(basePart, func(data []byte) ([]byte, error) {
 			return data[:len(data)-100], nil
-		})),
+		})).salvaged(),
 		refuse(13, "truncated_moov_at_end", ".mp4", truncated, patch(movEnd+".mp4", keepHalf)),
 		// The index itself is cut: the pictures are all there, and nothing says where.
-		refuse(13, "truncated_inside_moov", ".mp4", truncated, patch(movEnd+".mp4", insideMoov)),
+		refuse(13, "truncated_inside_moov", ".mp4", truncated, patch(movEnd+".mp4", insideMoov)).salvaged(),
 		// ffmpeg reads what is left and exits with 0: only the partial box gives it away.
-		refuse(14, "truncated_fragmented", ".mp4", truncated, patch(fragmented+".mp4", insideFragment)),
+		refuse(14, "truncated_fragmented", ".mp4", truncated, patch(fragmented+".mp4", insideFragment)).salvaged(),
 		// Cut between two fragments, a file that declares no length cannot be told from a short one.
 		accept(14, "fragmented_cut_clean", ".mp4", Facts{Display: px(320, 240), HasAudio: true}.lasting(2*time.Second),
 			patch(fragmented+".mp4", betweenFragments)),
 		// Matroska declares the length of its segment and the duration.
-		refuse(14, "truncated_matroska", ".mkv", truncated, thenPatch(derive(basePart, "-c", "copy"), keepHalf)),
-		refuse(15, "corrupt_packets", ".mp4", corrupt, patch(basePart, corruptSamples)),
+		refuse(14, "truncated_matroska", ".mkv", truncated, thenPatch(derive(basePart, "-c", "copy"), keepHalf)).salvaged(),
+		refuse(15, "corrupt_packets", ".mp4", corrupt, patch(basePart, corruptSamples)).salvaged(),
 		refuse(16, "moov_scrambled", ".mp4", corrupt, patch(basePart, scrambleMoov)),
 		// A track that is larger than what holds it: both end inside the file, so nothing is missing.
-		refuse(16, "trak_outgrows_moov", ".mp4", corrupt, patch(basePart, outgrowMoov)),
+		refuse(16, "trak_outgrows_moov", ".mp4", corrupt, patch(basePart, outgrowMoov)).salvaged(),
 		// The table would take 4 GiB; it has room for the 100 entries that are there.
 		refuse(16, "stsz_absurd_count", ".mp4", corrupt, patch(basePart, claimSamples(0x3fffffff))),
-		refuse(46, "ts_lost_packets", ".ts", corrupt, thenPatch(derive(basePart, "-c", "copy"), losePackets)),
+		refuse(46, "ts_lost_packets", ".ts", corrupt, thenPatch(derive(basePart, "-c", "copy"), losePackets)).salvaged(),
 	}
 }
 

@@ -66,6 +66,6 @@ func resolutionChange() []entry {
 	}
 	return []entry{
 		accept(47, "resolution_change", ".ts", Facts{Display: px(320, 240)}.lasting(baseLength), joined),
-		refuse(47, "resolution_change_cat", ".ts", fault.CodeSourceCorrupt, catenated),
+		refuse(47, "resolution_change_cat", ".ts", fault.CodeSourceCorrupt, catenated).salvaged(),
 	}
 }

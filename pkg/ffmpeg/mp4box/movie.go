@@ -1,6 +1,10 @@
 package mp4box
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/reelmill/reelmill/pkg/core/fault"
+)
 
 // protectedEntries are sample entries that stand in for the real one of an encrypted track.
 var protectedEntries = []string{"encv", "enca", "enct", "encs", "encm", "drms", "drmi", "drmt"}
@@ -96,7 +100,14 @@ func (c *checker) track(b box) error {
 	if err := c.children("trak", b.body, b.end, walk); err != nil {
 		return err
 	}
-	return c.samples(t)
+	err := c.samples(t)
+	if fault.CodeOf(err) != fault.CodeSourceTruncated {
+		return err
+	}
+	if c.missing == nil {
+		c.missing = err
+	}
+	return nil // the tracks after it may be encrypted
 }
 
 func (c *checker) handler(b box, t *track) error {

@@ -47,11 +47,15 @@ func Is(head []byte) bool {
 // Check reads the boxes of a file of the given size. Errors carry a code: source_truncated where the
 // file ends before what it declares, source_corrupt where its boxes contradict each other,
 // source_encrypted where a track is, source_unrecognized where it is not made of boxes. Errors of r are
-// passed on without a code. Facts are returned with errors too, as far as the reading came. Check never
-// panics, whatever r holds; r must be stable while it runs.
+// passed on without a code. Encryption is told rather than damage where a file has both. Facts are returned
+// with errors too, as far as the reading came. Check never panics, whatever r holds; r must be stable while
+// it runs.
 func Check(r io.ReaderAt, size int64) (Facts, error) {
 	c := checker{r: r, size: size}
 	err := c.file()
+	if c.missing != nil && (err == nil || fault.CodeOf(err) == fault.CodeSourceTruncated) {
+		err = c.missing
+	}
 	return c.facts, err
 }
 
@@ -82,6 +86,9 @@ type checker struct {
 	r     io.ReaderAt
 	size  int64
 	facts Facts
+
+	// missing is the first media data that was found to lie behind the end of the file.
+	missing error
 
 	moov, mdat, meta, moof bool
 	// defaults are the default sample sizes of tracks for their fragments, by track.

@@ -110,6 +110,10 @@ func TestVerdicts(t *testing.T) {
 		{"protection behind the real name", with(func(f *film) {
 			f.stsd = bx("stsd", u32(0, 1), bx("avc1", make([]byte, 78), bx("avcC", make([]byte, 9)), bx("sinf", make([]byte, 20))))
 		}), fault.CodeSourceEncrypted},
+		{"a cut track before an encrypted one", with(func(f *film) {
+			f.offsets = bx("stco", u32(0, 2), u32(24, 99999))
+			f.moov = bx("trak", bx("mdia", bx("minf", bx("stbl", bx("stsd", u32(0, 1), bx("enca", make([]byte, 28)))))))
+		}), fault.CodeSourceEncrypted},
 		{"key system in the index", with(func(f *film) { f.moov = bx("pssh", make([]byte, 32)) }), fault.CodeSourceEncrypted},
 		{"a track larger than the index", with(func(f *film) { f.moov = append(u32(9999), "trak"...) }), fault.CodeSourceCorrupt},
 		{"a box of absurd 64-bit size", append(bytes.Clone(ftyp), append(append(u32(1), "mdat"...), u64(1<<63)...)...), fault.CodeSourceTruncated},

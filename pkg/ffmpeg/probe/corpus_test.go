@@ -3,6 +3,7 @@ package probe_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,9 +41,36 @@ func TestCorpusVerdicts(t *testing.T) {
 			if c.Transcode != c.Thumbnail {
 				checkCase(t, pr, c, c.Transcode, probe.Policy{NeedVideo: true})
 			}
+			checkSalvage(t, pr, c)
 		})
 	}
 }
+
+// checkSalvage inspects the file under the policy to salvage. Facts are those of sound files.
+func checkSalvage(t *testing.T, pr *probe.Prober, c ffmpegtest.Case) {
+	t.Helper()
+	rep, err := pr.Inspect(t.Context(), c.File, probe.Policy{NeedVideo: true, Salvage: true, FrameTimes: true})
+	if want := c.Salvage; !want.OK {
+		if fault.CodeOf(err) != want.Code || fault.ClassOf(err) != fault.Invalid {
+			t.Errorf("salvage: got %v (%+v), want %s", err, rep, want.Code)
+		}
+		return
+	}
+	if err != nil {
+		t.Errorf("salvage: %v", err)
+		return
+	}
+	damaged := c.Salvage.Note == ffmpegtest.NoteDamaged && !slices.Contains(inPictures, c.Name)
+	if rep.Damaged != damaged || hasNote(rep, probe.NoteDamaged) != damaged {
+		t.Errorf("salvage: Damaged = %v, Notes = %v, want %v", rep.Damaged, rep.Notes, damaged)
+	}
+	if n := len(rep.Packets.Times); n == 0 || int64(n) > rep.Packets.Count {
+		t.Errorf("salvage: %d frame times of %d packets", n, rep.Packets.Count)
+	}
+}
+
+// inPictures are the cases whose damage lies within pictures, where Inspect does not look.
+var inPictures = []string{"corrupt_packets", "resolution_change_cat"}
 
 func checkCase(t *testing.T, pr *probe.Prober, c ffmpegtest.Case, want ffmpegtest.Verdict, p probe.Policy) {
 	t.Helper()

@@ -47,3 +47,32 @@ func (pr *Prober) Decode(ctx context.Context, path string, rep Report, p Policy,
 	}
 	return d, damageIn(res.Stderr)
 }
+
+// triedSpan is how much of a damaged file is decoded to see whether anything can be.
+const triedSpan = time.Minute
+
+// decodesAtAll refuses a damaged file of which no picture, and where it has none no sound, comes out of the
+// decoder.
+func (pr *Prober) decodesAtAll(ctx context.Context, path string, rep Report, p Policy) error {
+	out := args.Output{Path: "null", Format: "null", PassthroughTiming: true}
+	if v, ok := rep.Picture(); ok {
+		out.From, out.Frames = []args.Pad{args.Stream(0, v.Index)}, 1
+	} else if a, ok := rep.Info.PrimaryAudio(); ok {
+		out.From = []args.Pad{args.Stream(0, a.Index)}
+	}
+	argv, err := args.Build(args.Plan{
+		Inputs:  []args.Input{{Path: path, Duration: triedSpan, Guard: p.guard()}},
+		Outputs: []args.Output{out},
+	})
+	if err != nil {
+		return fmt.Errorf("plan the decoding of the source: %w", err)
+	}
+	res, err := pr.run.Run(ctx, ffmpeg.Command{Program: ffmpeg.FFmpeg, Args: argv, Limits: limits, Watch: ffmpeg.WatchCPU})
+	if err != nil {
+		return verdict(err, kindKnown)
+	}
+	if res.Progress.Frame == 0 && res.Progress.OutTime == 0 {
+		return fault.New(fault.CodeSourceCorrupt, "nothing in the file can be decoded")
+	}
+	return nil
+}

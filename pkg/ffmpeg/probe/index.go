@@ -20,6 +20,7 @@ const (
 // more memory than its keyframes.
 type index struct {
 	frame   time.Duration // span of a packet that tells none
+	times   bool          // the times of all frames are wanted
 	partial []byte
 	skip    bool
 
@@ -27,9 +28,15 @@ type index struct {
 	timed        bool // a packet with a time was seen
 	p            Packets
 	lastKeyframe time.Duration
+	// begun says that there was a keyframe, hidden or not, and beginning is the time of the first.
+	begun     bool
+	beginning time.Duration
+	// decoded is the last time of decoding.
+	decoded    time.Duration
+	hasDecoded bool
 }
 
-func newIndex(frame time.Duration) *index { return &index{frame: frame} }
+func newIndex(frame time.Duration, times bool) *index { return &index{frame: frame, times: times} }
 
 // Write takes in a part of the list and never fails.
 func (x *index) Write(data []byte) (int, error) {
@@ -74,8 +81,15 @@ func (x *index) line(s string) {
 		return
 	}
 	x.seen++
+	if hasDTS {
+		x.decode(dts)
+	}
 	// A packet that an edit list hides is decoded, but never shown.
+	key := flags[0] == 'K'
 	if strings.Contains(flags, "D") {
+		if key && hasPTS {
+			x.begin(pts)
+		}
 		return
 	}
 	x.p.Count++
@@ -88,7 +102,21 @@ func (x *index) line(s string) {
 	if span <= 0 || span > longest {
 		span = x.frame
 	}
-	x.at(pts, span, flags[0] == 'K')
+	x.at(pts, span, key)
+}
+
+// What counts as a jump of the clock, as ffmpeg has it for transport streams.
+const (
+	backward = 100 * time.Millisecond
+	forward  = 10 * time.Second
+)
+
+// decode takes in a time of decoding.
+func (x *index) decode(dts time.Duration) {
+	if step := dts - x.decoded; x.hasDecoded && (step < -backward || step > max(forward, 2*x.frame)) {
+		x.p.ClockJumps = true
+	}
+	x.decoded, x.hasDecoded = dts, true
 }
 
 // at takes in one packet with a time.
@@ -99,6 +127,7 @@ func (x *index) at(pts, span time.Duration, key bool) {
 	}
 	p.FirstPTS, p.LastPTS = min(p.FirstPTS, pts), max(p.LastPTS, pts)
 	p.End = max(p.End, pts+span)
+	x.show(pts, key)
 	if !key {
 		return
 	}
@@ -112,6 +141,25 @@ func (x *index) at(pts, span time.Duration, key bool) {
 	}
 }
 
+// show takes in the time of a frame, if a decoder shows it. Of a stream without any keyframe that is all
+// of them, as far as can be told.
+func (x *index) show(pts time.Duration, key bool) {
+	if !x.times || x.begun && pts <= x.beginning {
+		return
+	}
+	if key {
+		x.begin(pts)
+	}
+	x.p.Times = append(x.p.Times, pts)
+}
+
+// begin takes in the time of a keyframe. The first one is where decoding begins.
+func (x *index) begin(pts time.Duration) {
+	if !x.begun {
+		x.begun, x.beginning, x.p.Times = true, pts, x.p.Times[:0]
+	}
+}
+
 // packets returns what the list said. The index must not be used after that.
 func (x *index) packets() Packets {
 	if len(x.partial) > 0 && !x.skip {
@@ -119,6 +167,7 @@ func (x *index) packets() Packets {
 	}
 	p := x.p
 	slices.Sort(p.Keyframes)
+	slices.Sort(p.Times)
 	if p.KeyframeCount > 0 {
 		p.MaxKeyframeGap = max(p.MaxKeyframeGap, p.End-x.lastKeyframe)
 	}

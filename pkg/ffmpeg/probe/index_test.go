@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -12,9 +13,9 @@ import (
 
 const ms = time.Millisecond
 
-func read(t *testing.T, list string, frame time.Duration) Packets {
+func read(t *testing.T, list string, frame time.Duration, times bool) Packets {
 	t.Helper()
-	whole, bytewise := newIndex(frame), newIndex(frame)
+	whole, bytewise := newIndex(frame, times), newIndex(frame, times)
 	if _, err := io.WriteString(whole, list); err != nil {
 		t.Fatal(err)
 	}
@@ -48,15 +49,55 @@ func TestPacketList(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := read(t, tt.list, 100*ms); !reflect.DeepEqual(got, tt.want) {
+			if got := read(t, tt.list, 100*ms, false); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("packets = %+v, want %+v", got, tt.want)
 			}
 		})
 	}
 }
 
+func TestFrameTimes(t *testing.T) {
+	tests := []struct {
+		name, list string
+		want       []time.Duration
+	}{
+		{"in order of presentation", "pts_time=0|flags=K_\npts_time=0.2|flags=__\npts_time=0.1|flags=__\n", []time.Duration{0, 100 * ms, 200 * ms}},
+		{"a recording that begins between keyframes", "pts_time=0.1|flags=__\npts_time=0.2|flags=__\npts_time=0.3|flags=K_\npts_time=0.4|flags=__\n",
+			[]time.Duration{300 * ms, 400 * ms}},
+		{"frames that lead up to the first keyframe", "pts_time=0.3|flags=K_\npts_time=0.1|flags=__\npts_time=0.3|flags=__\npts_time=0.4|flags=__\n",
+			[]time.Duration{300 * ms, 400 * ms}},
+		{"a keyframe that an edit list hides", "pts_time=-0.2|flags=KD\npts_time=-0.1|flags=_D\npts_time=0|flags=__\npts_time=0.1|flags=K_\n",
+			[]time.Duration{0, 100 * ms}},
+		{"no keyframe at all", "pts_time=0|flags=__\npts_time=0.1|flags=__\n", []time.Duration{0, 100 * ms}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := read(t, tt.list, 100*ms, true); !slices.Equal(got.Times, tt.want) {
+				t.Errorf("Times = %v, want %v", got.Times, tt.want)
+			}
+		})
+	}
+}
+
+func TestClockJumps(t *testing.T) {
+	for list, want := range map[string]bool{
+		"pts_time=1|dts_time=1.0|flags=K_\npts_time=1.2|dts_time=1.1|flags=__\npts_time=1.1|dts_time=1.05|flags=__\n": false,
+		"pts_time=9|dts_time=9.0|flags=K_\npts_time=1.2|dts_time=1.1|flags=__\n":                                      true,
+		"pts_time=1|dts_time=1.0|flags=K_\npts_time=12|dts_time=12|flags=__\n":                                        true,
+		"pts_time=1|flags=K_\npts_time=0.5|flags=__\n":                                                                false,
+	} {
+		if got := read(t, list, 100*ms, false).ClockJumps; got != want {
+			t.Errorf("%q: ClockJumps = %v", list, got)
+		}
+	}
+	// A film of a frame every quarter of a minute is no jump.
+	if read(t, "pts_time=0|dts_time=0|flags=K_\npts_time=15|dts_time=15|flags=K_\n", 15*time.Second, false).ClockJumps {
+		t.Error("a slow film jumps")
+	}
+}
+
 func TestKeyframesAreBounded(t *testing.T) {
-	x := newIndex(0)
+	x := newIndex(0, false)
 	for i := range maxKeyframes + 10 {
 		fmt.Fprintf(x, "pts_time=%d.0|flags=K_\n", i)
 	}
@@ -70,8 +111,8 @@ func FuzzPacketList(f *testing.F) {
 	f.Add("pts_time=0.000000|dts_time=0.000000|duration_time=0.040000|flags=K_\n")
 	f.Add("pts_time=-999999999.999999999|duration_time=999999999|flags=K\n")
 	f.Fuzz(func(t *testing.T, list string) {
-		p := read(t, list, 0)
-		if p.FirstPTS > p.LastPTS || p.LastPTS > p.End || p.MaxKeyframeGap < 0 && p.KeyframeCount > 0 && p.FirstPTS >= 0 || int64(len(p.Keyframes)) > p.Count {
+		p := read(t, list, 0, true)
+		if p.FirstPTS > p.LastPTS || p.LastPTS > p.End || p.MaxKeyframeGap < 0 && p.KeyframeCount > 0 && p.FirstPTS >= 0 || int64(max(len(p.Keyframes), len(p.Times))) > p.Count || !slices.IsSorted(p.Times) {
 			t.Errorf("packets = %+v", p)
 		}
 	})

@@ -117,6 +117,12 @@ func (r *Report) takePackets() {
 	}
 }
 
+// damaged records that the file is damaged and accepted all the same.
+func (r *Report) damaged() {
+	r.Damaged = true
+	r.note(NoteDamaged)
+}
+
 // variable reports whether a stream's frames are not evenly spaced, by the two rates it declares.
 // Interlaced streams declare fields in one of them.
 func variable(v media.Video) bool {

@@ -10,6 +10,7 @@ import (
 // Identifiers of Matroska elements (RFC 9559), with their length marker.
 const (
 	ebmlSegment           = 0x18538067
+	ebmlCues              = 0x1C53BB6B
 	ebmlTracks            = 0x1654AE6B
 	ebmlTrackEntry        = 0xAE
 	ebmlContentEncodings  = 0x6D80
@@ -32,38 +33,42 @@ type matroska struct {
 	r          io.ReaderAt
 	size       int64
 	maxStreams int
+	cues       bool
 }
 
 // checkMatroska compares the extents that a Matroska or WebM file declares with its size, counts its
-// tracks and looks for encryption.
-func checkMatroska(r io.ReaderAt, size int64, maxStreams int) error {
-	m := matroska{r: r, size: size, maxStreams: maxStreams}
+// tracks and looks for encryption. cues says whether the file has an index. That a file is cut is told only
+// where nothing else is wrong with it.
+func checkMatroska(r io.ReaderAt, size int64, maxStreams int) (cues bool, err error) {
+	m := &matroska{r: r, size: size, maxStreams: maxStreams}
 	for pos := int64(0); pos < size; {
 		e, ok, err := m.element(pos)
 		if err != nil || !ok {
-			return err // what follows the last element is no damage
+			return false, err // what follows the last element is no damage
 		}
 		if e.id == ebmlSegment {
-			if e.end > size {
-				return truncatedBy(e.end - size)
+			err := m.segment(e)
+			if e.end > size && (err == nil || isDamage(err)) {
+				err = truncatedBy(e.end - size)
 			}
-			return m.segment(e)
+			return m.cues, err
 		}
 		if e.end == unknownSize || e.end > size {
-			return fault.New(fault.CodeSourceTruncated, "the file ends within its header")
+			return false, fault.New(fault.CodeSourceTruncated, "the file ends within its header")
 		}
 		pos = e.end
 	}
-	return fault.New(fault.CodeSourceTruncated, "the file ends before its media data")
+	return false, fault.New(fault.CodeSourceTruncated, "the file ends before its media data")
 }
 
 // segment walks the elements of the top level. A live recording leaves sizes unknown: then there is
 // nothing to compare.
-func (m matroska) segment(s element) error {
+func (m *matroska) segment(s element) error {
 	end := s.end
 	if end == unknownSize {
 		end = m.size
 	}
+	end = min(end, m.size)
 	for pos := s.body; pos < end; {
 		e, ok, err := m.element(pos)
 		if err != nil || !ok || e.end == unknownSize {
@@ -72,6 +77,7 @@ func (m matroska) segment(s element) error {
 		if e.end > m.size {
 			return truncatedBy(e.end - m.size)
 		}
+		m.cues = m.cues || e.id == ebmlCues
 		if e.id == ebmlTracks {
 			if err := m.tracks(e); err != nil {
 				return err
@@ -82,7 +88,7 @@ func (m matroska) segment(s element) error {
 	return nil
 }
 
-func (m matroska) tracks(t element) error {
+func (m *matroska) tracks(t element) error {
 	n := 0
 	return m.children(t, func(e element) error {
 		if e.id != ebmlTrackEntry {
@@ -96,7 +102,7 @@ func (m matroska) tracks(t element) error {
 }
 
 // find refuses a track in which the path of elements leads to encryption.
-func (m matroska) find(e element, path []uint32) error {
+func (m *matroska) find(e element, path []uint32) error {
 	if len(path) == 0 {
 		return fault.New(fault.CodeSourceEncrypted, "a track of the file is encrypted")
 	}
@@ -110,7 +116,7 @@ func (m matroska) find(e element, path []uint32) error {
 
 // children calls f for the elements in e. Elements that do not fit end the walk: what they mean is the
 // demuxer's business.
-func (m matroska) children(e element, f func(element) error) error {
+func (m *matroska) children(e element, f func(element) error) error {
 	for pos := e.body; pos < e.end; {
 		c, ok, err := m.element(pos)
 		if err != nil {
@@ -128,7 +134,7 @@ func (m matroska) children(e element, f func(element) error) error {
 }
 
 // element reads the header of the element at pos. ok is false where there is none.
-func (m matroska) element(pos int64) (e element, ok bool, err error) {
+func (m *matroska) element(pos int64) (e element, ok bool, err error) {
 	h, err := readAt(m.r, pos, min(12, m.size-pos))
 	if err != nil || len(h) < 2 {
 		return element{}, false, err

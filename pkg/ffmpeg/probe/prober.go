@@ -62,10 +62,13 @@ func (pr *Prober) Inspect(ctx context.Context, path string, p Policy) (Report, e
 	if err != nil {
 		return Report{}, err
 	}
-	rep := Report{Info: desc.info(st.Size()), Checked: Checked{Extent: look.checked}, Notes: look.notes}
+	rep := Report{Info: desc.info(st.Size()), Checked: Checked{Extent: look.checked}, Indexed: look.indexed, Notes: look.notes}
+	if look.damage != nil {
+		rep.damaged()
+	}
 	rep.judgeShape()
 	if err := p.judge(rep); err != nil {
-		return Report{}, err
+		return Report{}, look.reason(err)
 	}
 	if v, ok := rep.Info.PrimaryVideo(); ok {
 		if err := pr.readPackets(ctx, path, p, v, &rep); err != nil {
@@ -73,7 +76,27 @@ func (pr *Prober) Inspect(ctx context.Context, path string, p Policy) (Report, e
 		}
 	}
 	rep.complete()
-	return rep, p.judgeLength(rep)
+	if err := p.judgeLength(rep); err != nil {
+		return rep, err
+	}
+	if rep.Damaged {
+		return rep, pr.decodesAtAll(ctx, path, rep, p)
+	}
+	return rep, nil
+}
+
+// Describe returns what is in the file at path by ffprobe alone. It is for files that passed Inspect, or
+// were made here: it judges nothing, and an error says that the file cannot be read.
+func (pr *Prober) Describe(ctx context.Context, path string, p Policy) (media.Info, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return media.Info{}, fmt.Errorf("look at the file: %w", err)
+	}
+	d, err := pr.describe(ctx, path, p.withDefaults(), kindKnown)
+	if err != nil {
+		return media.Info{}, err
+	}
+	return d.info(st.Size()), nil
 }
 
 func (p Policy) withDefaults() Policy {
@@ -105,7 +128,7 @@ func (pr *Prober) describe(ctx context.Context, path string, p Policy, k kind) (
 
 // readPackets fills in what the packets of stream v say.
 func (pr *Prober) readPackets(ctx context.Context, path string, p Policy, v media.Stream, rep *Report) error {
-	idx := newIndex(v.Video.FrameRate.FrameDuration())
+	idx := newIndex(v.Video.FrameRate.FrameDuration(), p.FrameTimes)
 	res, err := pr.run.Run(ctx, ffmpeg.Command{
 		Program: ffmpeg.FFprobe, Limits: limits, Stdout: idx, MaxStdoutBytes: -1,
 		Args: args.Probe(path, p.guard(), "-select_streams", fmt.Sprint(v.Index),
@@ -116,7 +139,10 @@ func (pr *Prober) readPackets(ctx context.Context, path string, p Policy, v medi
 		return verdict(err, kindKnown)
 	}
 	if err := damageIn(res.Stderr); err != nil {
-		return err
+		if !p.Salvage {
+			return err
+		}
+		rep.damaged()
 	}
 	rep.Packets = idx.packets()
 	if rep.Packets.Count == 0 {
@@ -144,5 +170,23 @@ func preCheck(r io.ReaderAt, size int64, p Policy) (look, error) {
 	}
 	l := look{kind: k}
 	err = l.structure(r, size, head, p)
+	if p.Salvage && isDamage(err) {
+		l.damage, err = err, nil
+	}
 	return l, err
+}
+
+// reason returns why a file is refused: that a damaged one lacks something is due to its damage.
+func (l look) reason(err error) error {
+	if code := fault.CodeOf(err); l.damage != nil && (code == fault.CodeSourceNoVideo || code == fault.CodeSourceUnsupported) {
+		return l.damage
+	}
+	return err
+}
+
+// isDamage reports whether an error says that a file is damaged, and not that it is something else than is
+// accepted.
+func isDamage(err error) bool {
+	code := fault.CodeOf(err)
+	return err != nil && (code == fault.CodeSourceTruncated || code == fault.CodeSourceCorrupt)
 }

@@ -21,6 +21,11 @@ type Policy struct {
 	NeedVideo bool
 	// AllowStill accepts single pictures, AllowCover the cover art of an audio file, as video.
 	AllowStill, AllowCover bool
+	// Salvage accepts files that are damaged (source_truncated, source_corrupt) as long as something in them
+	// can be decoded: Report.Damaged then says so. What is refused for any other reason stays refused.
+	Salvage bool
+	// FrameTimes asks for Packets.Times.
+	FrameTimes bool
 }
 
 // Note is something about a source that its outputs cannot carry over, or that a reader of the
@@ -38,6 +43,7 @@ const (
 	NoteRotated      Note = "rotated"       // coded pictures are not upright
 	NoteHeaderLies   Note = "header_lies"   // the header's duration is far from the streams'
 	NoteGaps         Note = "packet_gaps"   // a transport stream lost a few packets
+	NoteDamaged      Note = "damaged"       // a part is missing or broken
 )
 
 // Report is what Inspect found in a file that it accepted.
@@ -47,6 +53,11 @@ type Report struct {
 	Packets Packets
 	// IsStill says that the file is one picture, HasCover that it has cover art.
 	IsStill, HasCover bool
+	// Damaged says that the file is damaged and was accepted because the policy is to salvage.
+	Damaged bool
+	// Indexed says that the container's index leads to every keyframe: a seek finds the frames of an instant
+	// without reading what stands before them.
+	Indexed bool
 	// Checked says how far Inspect could see.
 	Checked Checked
 	// Notes are in no particular order and not repeated.
@@ -86,6 +97,13 @@ type Packets struct {
 	KeyframeCount int64
 	// MaxKeyframeGap is the longest span between two keyframes, or from the last one to End.
 	MaxKeyframeGap time.Duration
+	// Times are when the frames are presented, ascending, where Policy.FrameTimes asks for them. Frames that no
+	// decoder shows are left out: those before the first keyframe, and those that follow it in the file but
+	// come before it in time, since they refer to what the file does not have.
+	Times []time.Duration
+	// ClockJumps says that times of decoding go back, or leave out more than ten seconds: recordings that were
+	// put together without care begin again.
+	ClockJumps bool
 	// Truncated says that reading stopped at a bound before the end of the file; all counts are then
 	// lower bounds.
 	Truncated bool

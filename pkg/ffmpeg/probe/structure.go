@@ -14,6 +14,10 @@ type look struct {
 	notes []Note
 	// checked says that what the file declares of its extent was compared with its size.
 	checked bool
+	// indexed says that the container has an index of all keyframes.
+	indexed bool
+	// damage is what is wrong with a file that is to be salvaged.
+	damage error
 }
 
 // structure looks at what the container declares: extent, streams, encryption, size of pictures.
@@ -23,7 +27,9 @@ func (l *look) structure(r io.ReaderAt, size int64, head []byte, p Policy) error
 	case kindMP4:
 		return l.mp4(r, size, p)
 	case kindMatroska:
-		return checkMatroska(r, size, p.MaxStreams)
+		cues, err := checkMatroska(r, size, p.MaxStreams)
+		l.indexed = cues
+		return err
 	case kindRIFF, kindWebP:
 		if l.kind == kindWebP && animatedWebP(head) {
 			// Decoders before ffmpeg 8 skip the animation without a word.
@@ -50,6 +56,7 @@ func (l *look) structure(r io.ReaderAt, size int64, head []byte, p Policy) error
 
 func (l *look) mp4(r io.ReaderAt, size int64, p Policy) error {
 	facts, err := mp4box.Check(r, size)
+	l.indexed = facts.Fragments == 0
 	switch {
 	case facts.Tracks > p.MaxStreams:
 		return tooManyStreams(facts.Tracks, p.MaxStreams)

@@ -148,6 +148,43 @@ func TestPreCheck(t *testing.T) {
 	}
 }
 
+// TestSalvageForgivesNothingButDamage cuts files that are refused for other reasons too.
+func TestSalvageForgivesNothingButDamage(t *testing.T) {
+	encodings := ebml([]byte{0x6D, 0x80}, ebml([]byte{0x62, 0x40}, ebml([]byte{0x50, 0x35})))
+	var many [][]byte
+	for range 65 {
+		many = append(many, ebml(trackEntry))
+	}
+	cut := func(b []byte) []byte { return b[:len(b)-50] }
+	for _, tt := range []struct {
+		name string
+		data []byte
+		want fault.Code // empty: accepted as damaged
+	}{
+		{"cut Matroska", cut(matroskaFile(ebml(trackEntry))), ""},
+		{"cut and encrypted Matroska", cut(matroskaFile(ebml(trackEntry, encodings))), fault.CodeSourceEncrypted},
+		{"cut Matroska of many tracks", cut(matroskaFile(many...)), fault.CodeSourceTooManyStreams},
+		{"cut AVI", riff("AVI ", 5000, 100), ""},
+		{"cut FLV", flv(1000, 10), ""},
+		{"a transport stream full of gaps", transport(2000, 188, func(i int) bool { return i%20 == 7 }), ""},
+		{"nothing", nil, fault.CodeSourceEmpty},
+		{"text", []byte("hello"), fault.CodeSourceDisallowed},
+	} {
+		l, err := preCheckBytes(tt.data, Policy{Salvage: true})
+		if fault.CodeOf(err) != tt.want && tt.want != "" || err != nil && tt.want == "" || (l.damage != nil) != (tt.want == "") {
+			t.Errorf("%s: damage %v, %v, want code %q", tt.name, l.damage, err, tt.want)
+		}
+	}
+	sound := matroskaFile(ebml(trackEntry))
+	if l, err := preCheckBytes(sound, Policy{Salvage: true}); err != nil || l.damage != nil || l.indexed {
+		t.Errorf("a sound file: %+v, %v", l, err)
+	}
+	segment := ebml([]byte{0x18, 0x53, 0x80, 0x67}, ebml([]byte{0x16, 0x54, 0xAE, 0x6B}), ebml([]byte{0x1C, 0x53, 0xBB, 0x6B}))
+	if l, err := preCheckBytes(append(ebml([]byte{0x1A, 0x45, 0xDF, 0xA3}, make([]byte, 10)), segment...), Policy{}); err != nil || !l.indexed {
+		t.Errorf("a file with an index: %+v, %v", l, err)
+	}
+}
+
 func FuzzPreCheck(f *testing.F) {
 	f.Add(matroskaFile(ebml(trackEntry)))
 	f.Add(flv(10, 10))
