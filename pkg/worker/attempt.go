@@ -33,9 +33,17 @@ type Attempt interface {
 	// user's and which stays until Process returns. Errors: source_not_found, source_changed (another
 	// ETag or size), source_forbidden, storage_unavailable, scratch_full.
 	Source(ctx context.Context, ref contract.SourceRef) (path string, err error)
-	// Store uploads a verified file and returns o completed with Key, SizeBytes and SHA256; Path, Kind
-	// and MediaType are the caller's to give. Files of one attempt may be stored concurrently.
+	// Store uploads a verified file and returns o completed with Key, SizeBytes, SHA256 and ETag; Path (which
+	// begins with the task's OutputFolder), Kind and MediaType are the caller's to give. Files of one attempt may be stored concurrently.
 	Store(ctx context.Context, localPath string, o contract.Output) (contract.Output, error)
+	// Results returns the results of the tasks of another step of the same job, in order of their index. A
+	// task of it that has not succeeded is an error of class Transient: nobody needs a step before it has
+	// ended, unless what is known of it is old.
+	Results(ctx context.Context, step string) ([]contract.TaskResult, error)
+	// Fetch downloads an output that a task of the same job has stored, and checks its size and digest. It
+	// replaces a file at localPath. Errors: output_missing (it is gone, or is not what was stored),
+	// storage_unavailable, scratch_full. Several may be fetched concurrently.
+	Fetch(ctx context.Context, o contract.Output, localPath string) error
 	// Progress tells how much of the work is done, in thousandths. It does not block, and lower values
 	// than before are ignored.
 	Progress(thousandths int)

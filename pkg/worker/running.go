@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,21 +88,21 @@ func (a *attempt) Source(ctx context.Context, ref contract.SourceRef) (string, e
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.release = append(a.release, release)
-	a.sha256 = src.sha256
+	a.sha256 = cmp.Or(a.sha256, src.sha256) // the job's source is the first that is asked for
 	a.bytesIn.Add(src.fetched.Swap(0))
 	return src.path, nil
 }
 
 // outputPrefix is where an attempt stores: no two attempts share it, so one that was superseded cannot
-// overwrite what another made.
+// overwrite what another made, and what one leaves behind can be deleted without touching its siblings.
 func outputPrefix(t task.Task) string {
-	return fmt.Sprintf("t/%s/j/%s/a/%d-%d/%s/", t.Tenant, t.JobID, t.Attempt, t.Fence, t.Step)
+	return fmt.Sprintf("t/%s/j/%s/a/%d-%d/%s/%d/", t.Tenant, t.JobID, t.Attempt, t.Fence, t.Step, t.Index)
 }
 
 // Store uploads a verified file.
 func (a *attempt) Store(ctx context.Context, localPath string, o contract.Output) (contract.Output, error) {
-	name, ok := cutStep(o.Path, a.task.Step)
-	if !ok || o.MediaType == "" || o.Kind == "" {
+	name, ok := strings.CutPrefix(o.Path, a.task.OutputFolder()+"/")
+	if !ok || name == "" || o.MediaType == "" || o.Kind == "" {
 		return o, fault.New(fault.CodeOutputInvalid, "output %q of kind %q does not belong to step %s", o.Path, o.Kind, a.task.Step)
 	}
 	f, err := os.Open(localPath)
@@ -131,16 +133,9 @@ func (a *attempt) Store(ctx context.Context, localPath string, o contract.Output
 	if put.SizeBytes != o.SizeBytes {
 		return o, fault.New(fault.CodeOutputInvalid, "output %s was stored with %d of %d bytes", o.Path, put.SizeBytes, o.SizeBytes)
 	}
+	o.ETag = put.ETag
 	a.bytesOut.Add(o.SizeBytes)
 	return o, nil
-}
-
-// cutStep returns the part of an output's path behind the step's name; ok is false for a path outside.
-func cutStep(path, step string) (name string, ok bool) {
-	if len(path) <= len(step)+1 || path[:len(step)] != step || path[len(step)] != '/' {
-		return "", false
-	}
-	return path[len(step)+1:], true
 }
 
 // account fills in what the runtime knows of the attempt.

@@ -245,7 +245,7 @@ func TestAnAttemptThatSucceedsIsRecordedAndReported(t *testing.T) {
 		if r.SourceSHA256 != digest || r.Usage.BytesIn != 7 || r.Usage.BytesOut != 4 {
 			t.Errorf("result = %+v", r)
 		}
-		if want := "t/acme/j/job/a/1-1/s/x.jpg"; len(b.outputs()) != 1 || r.Outputs[0].Key != want || b.outputs()[0] != want {
+		if want := "t/acme/j/job/a/1-1/s/0/x.jpg"; len(b.outputs()) != 1 || r.Outputs[0].Key != want || b.outputs()[0] != want {
 			t.Errorf("outputs = %v, result %+v", b.outputs(), r.Outputs)
 		}
 		// That the attempt began is only told if it lasts long enough.

@@ -199,12 +199,8 @@ func (c *sourceCache) download(ctx context.Context, ref contract.SourceRef, f *o
 		if tries++; tries >= fetchTries || fault.ClassOf(err) != fault.Transient || ctx.Err() != nil {
 			return err
 		}
-		timer := time.NewTimer(fetchPause << tries)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		case <-timer.C:
+		if err := sleep(ctx, fetchPause<<tries); err != nil {
+			return err
 		}
 	}
 	return nil

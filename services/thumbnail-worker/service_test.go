@@ -27,6 +27,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/ffmpeg/sandbox"
 	"github.com/reelmill/reelmill/pkg/messaging"
 	"github.com/reelmill/reelmill/pkg/messaging/membroker"
+	"github.com/reelmill/reelmill/pkg/worker/assembly"
 	thumbnailworker "github.com/reelmill/reelmill/services/thumbnail-worker"
 )
 
@@ -49,10 +50,10 @@ func newDeps(t *testing.T) thumbnailworker.Deps {
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	return thumbnailworker.Deps{
-		Database: memory.New(), Blobs: memblob.New(memblob.Config{}), Publisher: broker, Consumer: broker, FFmpeg: runner,
+	return thumbnailworker.Deps{FFmpeg: runner, Deps: assembly.Deps{
+		Database: memory.New(), Blobs: memblob.New(memblob.Config{}), Publisher: broker, Consumer: broker,
 		Log: slog.New(slog.DiscardHandler), TracerProvider: noop.NewTracerProvider(), Registerer: prometheus.NewRegistry(),
-	}
+	}}
 }
 
 // process stores the file as a source, sends the task, and returns the task at its end.

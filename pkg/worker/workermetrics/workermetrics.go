@@ -24,7 +24,8 @@ type Observer struct {
 
 var _ worker.Observer = (*Observer)(nil)
 
-// New returns an observer whose metrics are registered with r.
+// New returns an observer whose metrics are registered with r. Workers of several kinds in one process share
+// them: they are told apart by a label.
 func New(r prometheus.Registerer) (*Observer, error) {
 	codes := []string{""}
 	for _, e := range fault.Catalogue() {
@@ -41,7 +42,19 @@ func New(r prometheus.Registerer) (*Observer, error) {
 			Help: "Hints that were stale or duplicates."}, []string{"kind"}),
 		codes: metrics.NewValues(codes...),
 	}
-	return o, errors.Join(r.Register(o.running), r.Register(o.attempts), r.Register(o.duration), r.Register(o.dropped))
+	return o, errors.Join(register(r, &o.running), register(r, &o.attempts), register(r, &o.duration), register(r, &o.dropped))
+}
+
+// register registers a collector, or takes the one that another worker of this process has registered.
+func register[C prometheus.Collector](r prometheus.Registerer, c *C) error {
+	err := r.Register(*c)
+	if taken, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if before, ok := taken.ExistingCollector.(C); ok {
+			*c = before
+			return nil
+		}
+	}
+	return err
 }
 
 // AttemptStarted counts an attempt that runs.

@@ -22,6 +22,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/ffmpeg"
 	"github.com/reelmill/reelmill/pkg/messaging"
 	"github.com/reelmill/reelmill/pkg/messaging/rabbit"
+	"github.com/reelmill/reelmill/pkg/worker/assembly"
 	jobservice "github.com/reelmill/reelmill/services/job-service"
 	thumbnailworker "github.com/reelmill/reelmill/services/thumbnail-worker"
 )
@@ -89,9 +90,9 @@ func (s *system) inProcess(recorder *telemetrytest.Recorder) {
 	jobs, err1 := jobservice.New(jobservice.Config{HTTP: httpserver.Config{Addr: strings.TrimPrefix(s.api.base, "http://")}}, jobservice.Deps{
 		Database: db, Blobs: blobs, Presigner: blobs, Publisher: broker, Consumer: broker, Log: log,
 		TracerProvider: recorder.TracerProvider, Registerer: prometheus.NewRegistry()})
-	worker, err2 := thumbnailworker.New(thumbnailworker.Config{Scratch: filepath.Join(t.TempDir(), "scratch")}, thumbnailworker.Deps{
-		Database: db, Blobs: blobs, Publisher: broker, Consumer: broker, FFmpeg: runner, Log: log,
-		TracerProvider: recorder.TracerProvider, Registerer: prometheus.NewRegistry()})
+	worker, err2 := thumbnailworker.New(thumbnailworker.Config{Scratch: filepath.Join(t.TempDir(), "scratch")}, thumbnailworker.Deps{FFmpeg: runner, Deps: assembly.Deps{
+		Database: db, Blobs: blobs, Publisher: broker, Consumer: broker, Log: log,
+		TracerProvider: recorder.TracerProvider, Registerer: prometheus.NewRegistry()}})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/ffmpeg/sandbox"
 	"github.com/reelmill/reelmill/pkg/platform"
 	"github.com/reelmill/reelmill/pkg/platform/command"
+	"github.com/reelmill/reelmill/pkg/worker/assembly"
 	thumbnailworker "github.com/reelmill/reelmill/services/thumbnail-worker"
 )
 
@@ -28,8 +29,9 @@ func open(ctx context.Context, cfg thumbnailworker.Config, p *platform.Platform)
 		return nil, err
 	}
 	cfg.Drain = p.Drain()
-	service, err := thumbnailworker.New(cfg, thumbnailworker.Deps{Database: p.Database, Blobs: p.Blobs, Publisher: p.Broker, Consumer: p.Broker,
-		FFmpeg: runner, Log: p.Log, TracerProvider: p.TracerProvider(), Registerer: p.Registry})
+	service, err := thumbnailworker.New(cfg, thumbnailworker.Deps{FFmpeg: runner, Deps: assembly.Deps{
+		Database: p.Database, Blobs: p.Blobs, Publisher: p.Broker, Consumer: p.Broker,
+		Log: p.Log, TracerProvider: p.TracerProvider(), Registerer: p.Registry}})
 	if err != nil {
 		return nil, err
 	}
