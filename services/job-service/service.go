@@ -108,7 +108,7 @@ func openStores(lazy database.Database) (observe.Stores, error) {
 func (s *Service) newSaga() *effects.Executor {
 	publisher := middleware.Publisher(s.deps.Publisher, s.deps.TracerProvider)
 	s.dispatcher = dispatch.New(s.stores.Tasks, s.stores.Workers, publisher, s.deps.Log, dispatch.Config{Source: effects.Source})
-	executor := effects.New(s.stores.Tasks, s.deps.Blobs, publisher, s.dispatcher.Wake)
+	executor := effects.New(s.stores.Tasks, s.stores.Workers, s.deps.Blobs, publisher, s.dispatcher.Wake)
 	s.orchestrator = orchestrator.New(s.stores.Jobs, s.stores.Tasks, executor, s.dispatcher, s.metrics, s.deps.Log, orchestrator.Config{
 		Timing: s.cfg.timing(), Workers: s.cfg.Workers, SweepInterval: s.cfg.SweepInterval})
 	s.replies = middleware.Handler(consumer.New(s.stores.Tasks, s.orchestrator, s.dispatcher.Wake, s.metrics, s.deps.Log).Handle, s.deps.TracerProvider)

@@ -4,19 +4,13 @@
 package effects
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/blob"
 	"github.com/reelmill/reelmill/pkg/core/contract"
-	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/pkg/core/faultinject"
 	"github.com/reelmill/reelmill/pkg/core/task"
 	"github.com/reelmill/reelmill/pkg/messaging"
@@ -30,6 +24,7 @@ const Source = "/reelmill/job-service"
 // Executor executes effects. It may be used concurrently.
 type Executor struct {
 	tasks     task.Repository
+	workers   task.WorkerRepository
 	blobs     blob.Store
 	publisher messaging.Publisher
 	dispatch  func()
@@ -37,8 +32,8 @@ type Executor struct {
 
 // New returns an executor over these stores. dispatch is called, and must not block, after tasks were
 // made.
-func New(tasks task.Repository, blobs blob.Store, publisher messaging.Publisher, dispatch func()) *Executor {
-	return &Executor{tasks: tasks, blobs: blobs, publisher: publisher, dispatch: dispatch}
+func New(tasks task.Repository, workers task.WorkerRepository, blobs blob.Store, publisher messaging.Publisher, dispatch func()) *Executor {
+	return &Executor{tasks: tasks, workers: workers, blobs: blobs, publisher: publisher, dispatch: dispatch}
 }
 
 // Execute executes one effect of the job and returns the event that says so. An error means that it is
@@ -59,30 +54,6 @@ func (x *Executor) Execute(ctx context.Context, j job.Job, e job.Effect) (saga.E
 	default:
 		return nil, fmt.Errorf("effect of unknown kind %q", e.Kind)
 	}
-}
-
-func (x *Executor) ensureTasks(ctx context.Context, j job.Job, step string) (saga.Event, error) {
-	p, ok := j.Pipeline.Step(step)
-	if !ok {
-		return nil, fmt.Errorf("job %s has no step %q", j.ID, step)
-	}
-	spec, err := p.Spec(j.Source.Ref())
-	var t task.Task
-	if err == nil {
-		t, err = task.New(task.Plan{Tenant: j.Tenant, JobID: j.ID, Step: step, Kind: p.Kind, Priority: j.Priority,
-			Limits: p.Limits(j.Source.SizeBytes), Spec: spec, Trace: j.Trace}, time.Now())
-	}
-	if err != nil {
-		return saga.StepUnplannable{Step: step, Error: fault.RecordOf(err)}, nil
-	}
-	if err := faultinject.Point(ctx, "fanout.mid_insert"); err != nil {
-		return nil, err
-	}
-	if err := x.tasks.Insert(ctx, t); err != nil {
-		return nil, fmt.Errorf("make the tasks of step %s: %w", step, err)
-	}
-	x.dispatch()
-	return saga.TasksPlanned{Step: step, Tasks: 1}, nil
 }
 
 func (x *Executor) cancelTasks(ctx context.Context, j job.Job, step string) error {
@@ -192,103 +163,4 @@ func (x *Executor) Erase(ctx context.Context, j job.Job) ([]string, error) {
 		return keys, fmt.Errorf("delete the tasks of job %s: %w", j.ID, err)
 	}
 	return keys, nil
-}
-
-// publishManifest checks that every output of the job's succeeded tasks is stored as its task says, and
-// writes the manifest. Its content follows from what is stored, so writing it twice writes the same.
-func (x *Executor) publishManifest(ctx context.Context, j job.Job) (saga.Event, error) {
-	tasks, err := x.tasks.ByJob(ctx, j.ID, "")
-	if err != nil {
-		return nil, fmt.Errorf("find the results of job %s: %w", j.ID, err)
-	}
-	m, err := manifestOf(j, tasks)
-	if err == nil {
-		err = x.checkStored(ctx, m.Outputs)
-	}
-	if fault.ClassOf(err) == fault.Permanent {
-		return saga.ManifestRefused{Error: fault.RecordOf(err)}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode the manifest of job %s: %w", j.ID, err)
-	}
-	if err := faultinject.Point(ctx, "publish.before_manifest"); err != nil {
-		return nil, err
-	}
-	key := j.ManifestPath()
-	if _, err := x.blobs.Put(ctx, key, bytes.NewReader(b), blob.PutOptions{ContentType: contract.MediaTypeManifest}); err != nil {
-		return nil, fmt.Errorf("write the manifest of job %s: %w", j.ID, err)
-	}
-	if err := faultinject.Point(ctx, "publish.after_manifest_before_cas"); err != nil {
-		return nil, err
-	}
-	return saga.ManifestWritten{Key: key}, nil
-}
-
-// manifestOf returns the manifest of a job whose steps have ended. Errors are Permanent: a result that
-// cannot be read, or two outputs of one path.
-func manifestOf(j job.Job, tasks []task.Task) (contract.Manifest, error) {
-	m := contract.Manifest{Schema: contract.ManifestSchema, JobID: j.ID, Tenant: j.Tenant, Revision: 1, Pipeline: j.Pipeline.Name,
-		CreatedAt: j.PublishAt, Source: contract.ManifestSource{SourceRef: j.Source.Ref()}, Outputs: []contract.Output{},
-		Warnings: j.Warnings, Tools: map[string]string{}}
-	seen := map[string]bool{}
-	for _, t := range tasks {
-		if t.State != task.Succeeded || j.Steps[t.Step].State != job.StepSucceeded {
-			continue
-		}
-		var r contract.TaskResult
-		if err := json.Unmarshal(t.Result, &r); err != nil {
-			return m, fault.Wrap(fault.CodeWorkerCrashed, err, "the result of step %s cannot be read", t.Step)
-		}
-		for _, o := range r.Outputs {
-			if seen[o.Path] {
-				return m, fault.New(fault.CodeTaskSpecInvalid, "two outputs have the path %s", o.Path)
-			}
-			seen[o.Path] = true
-		}
-		m.Outputs = append(m.Outputs, r.Outputs...)
-		m.Notes = append(m.Notes, r.Notes...)
-		maps.Copy(m.Tools, r.Tools)
-		if m.Source.Media == nil {
-			m.Source.Media, m.Source.SHA256 = r.Media, r.SourceSHA256
-		}
-	}
-	slices.SortFunc(m.Outputs, func(a, b contract.Output) int { return strings.Compare(a.Path, b.Path) })
-	return m, nil
-}
-
-// checkStored reports with a Permanent fault an output that is not stored in the size that was recorded.
-func (x *Executor) checkStored(ctx context.Context, outputs []contract.Output) error {
-	for _, o := range outputs {
-		head, err := x.blobs.Head(ctx, o.Key)
-		switch {
-		case errors.Is(err, blob.ErrNotFound):
-			return fault.New(fault.CodeOutputMissing, "output %s is not stored any more", o.Path)
-		case err != nil:
-			return fmt.Errorf("check output %s: %w", o.Path, err)
-		case head.SizeBytes != o.SizeBytes || head.SHA256 != "" && head.SHA256 != o.SHA256:
-			return fault.New(fault.CodeOutputMissing, "output %s is stored with another content than was verified", o.Path)
-		}
-	}
-	return nil
-}
-
-// ReadManifest returns the manifest under the key.
-func ReadManifest(ctx context.Context, store blob.Store, key string) (contract.Manifest, error) {
-	var m contract.Manifest
-	r, _, err := store.Get(ctx, key, blob.GetOptions{})
-	if errors.Is(err, blob.ErrNotFound) {
-		return m, fault.Wrap(fault.CodeOutputMissing, err, "the job's manifest is not stored any more")
-	}
-	if err != nil {
-		return m, fmt.Errorf("read manifest %s: %w", key, err)
-	}
-	defer r.Close()
-	if err := json.NewDecoder(r).Decode(&m); err != nil {
-		return m, fmt.Errorf("read manifest %s: %w", key, err)
-	}
-	return m, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/faultinject"
 	"github.com/reelmill/reelmill/pkg/core/ident"
 	"github.com/reelmill/reelmill/pkg/core/task"
+	"github.com/reelmill/reelmill/services/job-service/internal/application/preview"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
@@ -61,7 +62,9 @@ type Deps struct {
 // Service holds the use cases. It may be used concurrently.
 type Service struct {
 	Deps
-	cfg Config
+	cfg       Config
+	preview   *preview.Preview
+	manifests *shelf
 }
 
 // New returns the use cases over deps.
@@ -78,7 +81,7 @@ func New(deps Deps, cfg Config) *Service {
 	if cfg.MaxSourceBytes <= 0 {
 		cfg.MaxSourceBytes = 5 << 30
 	}
-	return &Service{Deps: deps, cfg: cfg}
+	return &Service{Deps: deps, cfg: cfg, preview: preview.New(deps.Tasks), manifests: newShelf(maxShelved)}
 }
 
 // CreateRequest asks for a new job whose source will be uploaded.
@@ -96,13 +99,17 @@ type CreateRequest struct {
 	FileName    string `json:"file_name,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	SizeBytes   int64  `json:"size_bytes,omitempty"`
+	// Subtitles are files that will be uploaded beside it.
+	Subtitles []SubtitleFile `json:"subtitles,omitempty"`
 }
 
 // Created is the answer to a CreateRequest.
 type Created struct {
 	Job job.Job
-	// Upload is where the source is to be put; nil where the job does not wait for it any more.
-	Upload *blob.Signed
+	// Upload is where the source is to be put; nil where the job does not wait for it any more. Subtitles are
+	// where the subtitle files are to be put, in the order of the request.
+	Upload    *blob.Signed
+	Subtitles []blob.Signed
 	// Replayed says that the job was made by an earlier request with the same idempotency key.
 	Replayed bool
 }
@@ -118,24 +125,26 @@ func (s *Service) Create(ctx context.Context, tenant, idempotencyKey string, tra
 	if r.SizeBytes > s.cfg.MaxSourceBytes {
 		return Created{}, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", r.SizeBytes, s.cfg.MaxSourceBytes)
 	}
+	if err := checkSubtitles(r.Subtitles); err != nil {
+		return Created{}, err
+	}
 	id, hash := ident.New(), hashOf(r)
 	if idempotencyKey != "" {
 		id = ident.Derive("job", tenant, idempotencyKey)
 	}
 	j := s.cfg.Timing.Create(saga.Request{ID: id, Tenant: tenant, MediaID: r.MediaID, Metadata: r.Metadata, Pipeline: p,
 		Priority: r.Priority, RequestHash: hash, Timeout: r.Timeout, Trace: trace,
-		Source: job.Source{Key: job.SourceKey(tenant, id), ContentType: r.ContentType, FileName: r.FileName, DeclaredBytes: r.SizeBytes},
+		Source: job.Source{Key: job.SourceKey(tenant, id), ContentType: r.ContentType, FileName: r.FileName, DeclaredBytes: r.SizeBytes,
+			Subtitles: sidecars(job.Prefix(tenant, id), r.Subtitles)},
 	}, time.Now())
 	created, err := s.insert(ctx, j, idempotencyKey != "")
 	if err != nil {
 		return Created{}, err
 	}
 	if created.Job.State == job.AwaitingUpload {
-		up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: j.Source.Key, ContentType: r.ContentType, SizeBytes: r.SizeBytes}, s.cfg.UploadTTL)
-		if err != nil {
-			return Created{}, fmt.Errorf("presign the upload of job %s: %w", id, err)
+		if err := s.signUploads(ctx, &created); err != nil {
+			return Created{}, err
 		}
-		created.Upload = &up
 	}
 	return created, faultinject.Point(ctx, "api.before_response")
 }
@@ -186,34 +195,6 @@ func hashOf(r any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CompleteUpload says that the source is uploaded: the object is pinned and the job starts. Saying it
-// again is no error. Faults: job_not_found, upload_missing, source_truncated (another length than was
-// declared; it can be uploaded again), source_too_large, upload_not_expected (the job started with
-// another object, or has ended).
-func (s *Service) CompleteUpload(ctx context.Context, tenant, id string) (job.Job, error) {
-	j, err := s.get(ctx, tenant, id)
-	if err != nil {
-		return j, err
-	}
-	head, err := s.Blobs.Head(ctx, j.Source.Key)
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return j, fault.New(fault.CodeUploadMissing, "")
-	case err != nil:
-		return j, fmt.Errorf("check the source of job %s: %w", id, err)
-	case j.State == job.AwaitingUpload && j.Source.DeclaredBytes > 0 && head.SizeBytes != j.Source.DeclaredBytes:
-		return j, fault.New(fault.CodeSourceTruncated, "the upload has %d bytes, %d were declared; upload it again", head.SizeBytes, j.Source.DeclaredBytes)
-	case head.SizeBytes > s.cfg.MaxSourceBytes:
-		return j, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", head.SizeBytes, s.cfg.MaxSourceBytes)
-	}
-	j, err = s.Orchestrator.Apply(ctx, id, saga.SourceStored{ETag: head.ETag, SizeBytes: head.SizeBytes})
-	if err != nil {
-		return j, notFound(err)
-	}
-	s.Orchestrator.Wake(id)
-	return j, nil
-}
-
 // Cancel stops a job. It answers before everything is undone: the job is compensating, then cancelled.
 // Cancelling again is no error. Faults: job_not_found, already_completed, already_terminal (failed).
 func (s *Service) Cancel(ctx context.Context, tenant, id string) (job.Job, error) {
@@ -251,6 +232,9 @@ func (s *Service) Retry(ctx context.Context, tenant, id, idempotencyKey string, 
 	}
 	if err != nil {
 		return Created{}, fmt.Errorf("check the source of job %s: %w", id, err)
+	}
+	if err := s.subtitlesKept(ctx, old); err != nil {
+		return Created{}, err
 	}
 	next := ident.New()
 	if idempotencyKey != "" {

@@ -53,7 +53,7 @@ func TestCreateStoresWhatWasAskedFor(t *testing.T) {
 	}
 	got := b.Load(c.Job.ID)
 	wantSource := job.Source{Key: "t/acme/j/" + got.ID + "/source", ContentType: "video/mp4", FileName: "../x.mp4", DeclaredBytes: 6}
-	if !ident.Valid(got.ID) || got.Tenant != tenant || got.MediaID != "m" || got.Priority != 2 || got.Source != wantSource || !reflect.DeepEqual(got.Trace, trace) ||
+	if !ident.Valid(got.ID) || got.Tenant != tenant || got.MediaID != "m" || got.Priority != 2 || !reflect.DeepEqual(got.Source, wantSource) || !reflect.DeepEqual(got.Trace, trace) ||
 		got.State != job.AwaitingUpload || got.Deadline.Sub(got.CreatedAt) != time.Hour || got.CreatedAt.Before(before) {
 		t.Errorf("the stored job is %+v", got)
 	}
@@ -251,7 +251,7 @@ func TestAnotherTenantFindsNothing(t *testing.T) {
 		"Cancel":         second(s.Cancel(t.Context(), "rival", j.ID)),
 		"Retry":          second(s.Retry(t.Context(), "rival", j.ID, "", nil)),
 		"Delete":         second(s.Delete(t.Context(), "rival", j.ID)),
-		"Outputs":        second(s.Outputs(t.Context(), "rival", j.ID)),
+		"Outputs":        second(s.Outputs(t.Context(), "rival", j.ID, jobs.Selection{})),
 		"Manifest":       second(s.Manifest(t.Context(), "rival", j.ID)),
 		"File":           second(s.File(t.Context(), "rival", j.ID, "thumbnails/poster.jpg")),
 	} {
@@ -274,7 +274,7 @@ func TestRetryUsesTheStoredSource(t *testing.T) {
 
 	failed := b.Fail(b.Uploaded(tenant), fault.CodeSourceCorrupt)
 	c, err := b.Service.Retry(t.Context(), tenant, failed.ID, "", nil)
-	if err != nil || c.Job.Source != failed.Source || c.Job.State != job.Queued || c.Job.RetryOf != failed.ID || c.Upload != nil {
+	if err != nil || !reflect.DeepEqual(c.Job.Source, failed.Source) || c.Job.State != job.Queued || c.Job.RetryOf != failed.ID || c.Upload != nil {
 		t.Errorf("Retry = %+v, %v", c, err)
 	}
 	b.PutObject(t, failed.Source.Key, "another film")

@@ -2,16 +2,10 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 
-	"github.com/reelmill/reelmill/pkg/blob"
 	"github.com/reelmill/reelmill/pkg/core/contract"
-	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/pkg/core/task"
-	"github.com/reelmill/reelmill/services/job-service/internal/application/effects"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
 )
 
@@ -22,17 +16,29 @@ type View struct {
 	Tasks []task.Task
 }
 
+// weights say roughly how much of a job's work the operations of a transcode step are: encoding pictures is most
+// of it. Other steps count as much as verifying.
+var weights = map[contract.TranscodeOp]int{
+	contract.OpPlan: 2, contract.OpTrack: 10, contract.OpChunk: 60, contract.OpPackage: 2, contract.OpJoin: 6, contract.OpVerify: 20,
+}
+
+const otherWeight = 20
+
 // Progress returns how much of the job is done, in thousandths: 1000 exactly when it is completed.
 func (v View) Progress() int {
 	if v.Job.State == job.Completed {
 		return 1000
 	}
-	steps := len(v.Job.Pipeline.Steps)
-	sum := 0
+	sum, whole := 0, 0
 	for _, p := range v.Job.Pipeline.Steps {
-		sum += v.StepProgress(p.Name)
+		weight, ok := weights[p.Op]
+		if !ok {
+			weight = otherWeight
+		}
+		sum += weight * v.StepProgress(p.Name)
+		whole += weight
 	}
-	return min(sum/max(steps, 1), 990)
+	return min(sum/max(whole, 1), 990)
 }
 
 // StepProgress returns how much of a step is done, in thousandths: all of one that succeeded or was
@@ -45,10 +51,26 @@ func (v View) StepProgress(step string) int {
 	sum := 0
 	for _, t := range v.Tasks {
 		if t.Step == step {
-			sum += t.Progress
+			sum += t.Reached
 		}
 	}
 	return min(sum/max(s.Tasks, 1), 990)
+}
+
+// TasksDone returns how many tasks of a step have succeeded: all of a step that has, what the tasks tell of any
+// other.
+func (v View) TasksDone(step string) int {
+	s := v.Job.Steps[step]
+	if s.State == job.StepSucceeded {
+		return s.Tasks
+	}
+	done := 0
+	for _, t := range v.Tasks {
+		if t.Step == step && t.State == task.Succeeded {
+			done++
+		}
+	}
+	return done
 }
 
 // Get returns the tenant's job with its tasks. Fault: job_not_found.
@@ -72,103 +94,4 @@ func (s *Service) List(ctx context.Context, tenant string, f job.Filter) (list [
 		return nil, "", fmt.Errorf("list jobs: %w", err)
 	}
 	return list, next, nil
-}
-
-// SignedOutput is an output with a download that is valid for a while.
-type SignedOutput struct {
-	contract.Output
-	Download blob.Signed
-}
-
-// Outputs returns what the job published, each with a presigned download. Nothing is published before
-// the job is completed. Fault: job_not_found.
-func (s *Service) Outputs(ctx context.Context, tenant, id string) ([]SignedOutput, error) {
-	m, err := s.manifest(ctx, tenant, id)
-	if err != nil {
-		return nil, err
-	}
-	outputs := make([]SignedOutput, len(m.Outputs))
-	for i, o := range m.Outputs {
-		signed, err := s.sign(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		outputs[i] = SignedOutput{Output: o, Download: signed}
-	}
-	return outputs, nil
-}
-
-// File is a published file: either where it can be downloaded, or its content.
-type File struct {
-	Output contract.Output
-	// Download is set for files that are fetched from object storage.
-	Download *blob.Signed
-	// Content is set for files whose relative references must resolve under files/ (a storyboard's cues).
-	Content []byte
-}
-
-// maxInlineBytes bounds what is served from memory.
-const maxInlineBytes = 4 << 20
-
-// File returns a published file of the job by its path. Faults: job_not_found, file_not_found.
-func (s *Service) File(ctx context.Context, tenant, id, path string) (File, error) {
-	m, err := s.manifest(ctx, tenant, id)
-	if err != nil {
-		return File{}, err
-	}
-	for _, o := range m.Outputs {
-		if o.Path != path {
-			continue
-		}
-		if !strings.HasPrefix(o.MediaType, "text/vtt") || o.SizeBytes > maxInlineBytes {
-			signed, err := s.sign(ctx, o)
-			return File{Output: o, Download: &signed}, err
-		}
-		content, err := s.read(ctx, o)
-		return File{Output: o, Content: content}, err
-	}
-	return File{}, fault.New(fault.CodeFileNotFound, "")
-}
-
-// Manifest returns what a completed job published. Faults: job_not_found, file_not_found before the job
-// is completed.
-func (s *Service) Manifest(ctx context.Context, tenant, id string) (contract.Manifest, error) {
-	m, err := s.manifest(ctx, tenant, id)
-	if err == nil && m.Schema == 0 {
-		err = fault.New(fault.CodeFileNotFound, "the job has published nothing yet")
-	}
-	return m, err
-}
-
-// manifest returns the job's manifest, the zero Manifest where nothing is published.
-func (s *Service) manifest(ctx context.Context, tenant, id string) (contract.Manifest, error) {
-	j, err := s.get(ctx, tenant, id)
-	if err != nil || j.ManifestKey == "" {
-		return contract.Manifest{}, err
-	}
-	return effects.ReadManifest(ctx, s.Blobs, j.ManifestKey)
-}
-
-func (s *Service) sign(ctx context.Context, o contract.Output) (blob.Signed, error) {
-	signed, err := s.Presigner.PresignGet(ctx, blob.Download{Key: o.Key}, s.cfg.DownloadTTL)
-	if err != nil {
-		return blob.Signed{}, fmt.Errorf("presign %s: %w", o.Path, err)
-	}
-	return signed, nil
-}
-
-func (s *Service) read(ctx context.Context, o contract.Output) ([]byte, error) {
-	r, _, err := s.Blobs.Get(ctx, o.Key, blob.GetOptions{})
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, fault.New(fault.CodeFileNotFound, "")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", o.Path, err)
-	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxInlineBytes))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", o.Path, err)
-	}
-	return b, nil
 }

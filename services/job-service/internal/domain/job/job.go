@@ -4,6 +4,7 @@
 package job
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -80,6 +81,30 @@ type Source struct {
 	// ETag and SizeBytes pin the object from the moment the upload was complete.
 	ETag      string `json:"etag,omitempty"`
 	SizeBytes int64  `json:"size_bytes,omitempty"`
+	// Subtitles are the subtitle files that are uploaded beside it.
+	Subtitles []Sidecar `json:"subtitles,omitempty"`
+}
+
+// Sidecar is a subtitle file beside the source. Its fields mean what those of Source do.
+type Sidecar struct {
+	Key           string `json:"key"`
+	FileName      string `json:"file_name,omitempty"`
+	DeclaredBytes int64  `json:"declared_bytes,omitempty"`
+	ETag          string `json:"etag,omitempty"`
+	SizeBytes     int64  `json:"size_bytes,omitempty"`
+	// Language is a BCP 47 tag or empty, Label what a player shows.
+	Language string `json:"language,omitempty"`
+	Label    string `json:"label,omitempty"`
+}
+
+// Sidecars returns the pinned subtitle files as tasks name them; nil where there are none.
+func (s Source) Sidecars() []contract.Sidecar {
+	var all []contract.Sidecar
+	for _, f := range s.Subtitles {
+		all = append(all, contract.Sidecar{Language: f.Language, Label: f.Label,
+			SourceRef: contract.SourceRef{Key: f.Key, ETag: f.ETag, SizeBytes: f.SizeBytes}})
+	}
+	return all
 }
 
 // Ref returns the pinned object as tasks name it.
@@ -186,3 +211,6 @@ func (j *Job) ManifestPath() string { return j.Prefix() + "manifest/1.json" }
 
 // SourceKey is where the client uploads the source of a job.
 func SourceKey(tenant, id string) string { return Prefix(tenant, id) + "source" }
+
+// SidecarKey is where the client uploads the subtitle file of that index of a job with that prefix.
+func SidecarKey(prefix string, index int) string { return prefix + "subtitles/" + strconv.Itoa(index) }

@@ -7,11 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
-	"github.com/reelmill/reelmill/pkg/core/task"
 )
 
 // MaxSteps is the most steps of a pipeline.
@@ -36,8 +34,15 @@ type Step struct {
 	Needs []string `json:"needs,omitempty"`
 	// Optional steps may fail without failing the job.
 	Optional bool `json:"optional,omitempty"`
-	// Params are the parameters of the kind, with defaults set: contract.ThumbnailSets for thumbnails.
+	// Params are the parameters of the kind, with defaults set: contract.ThumbnailSets for thumbnails,
+	// contract.TranscodeParams for transcoding.
 	Params json.RawMessage `json:"params"`
+	// Op, Folder and Group are New's to set, for steps that a step of kind transcode stands for: what the step
+	// does, the name of the step that was asked for, in whose folder its outputs lie, and the names of all steps
+	// of the group.
+	Op     contract.TranscodeOp            `json:"op,omitempty"`
+	Folder string                          `json:"folder,omitempty"`
+	Group  map[contract.TranscodeOp]string `json:"group,omitempty"`
 }
 
 // Invalid says what is wrong with a pipeline. It wraps a fault of code pipeline_invalid.
@@ -55,7 +60,7 @@ func (e *Invalid) Error() string {
 func (e *Invalid) Unwrap() error { return fault.New(fault.CodePipelineInvalid, "%s", e.Error()) }
 
 // New returns the pipeline of these steps, in order of need and with defaults set, or an *Invalid with
-// everything that is wrong.
+// everything that is wrong. A step of kind transcode is replaced by those that it stands for.
 func New(name string, version int, steps []Step) (Pipeline, error) {
 	var errs []contract.FieldError
 	add := func(field, format string, args ...any) {
@@ -78,14 +83,22 @@ func New(name string, version int, steps []Step) (Pipeline, error) {
 				add(fmt.Sprintf("%s.needs[%d]", at, j), "there is no other step %.80q", need)
 			}
 		}
+		if s.Op != "" || s.Folder != "" || s.Group != nil {
+			add(at, "op, folder and group are not to be given")
+		}
 		params, fieldErrs := normalize(s.Kind, s.Params)
 		for _, e := range fieldErrs {
 			add(at+"."+e.Field, "%s", e.Detail)
 		}
 		s.Params = params
 	}
+	collisions(steps, add)
 	if len(errs) == 0 {
+		// Circles show among the steps as they were given; what these stand for adds none.
 		sorted, ok := order(steps)
+		if ok {
+			sorted, ok = order(expand(sorted))
+		}
 		if ok {
 			return Pipeline{Name: name, Version: version, Steps: sorted}, nil
 		}
@@ -114,30 +127,42 @@ func order(steps []Step) (sorted []Step, ok bool) {
 	return sorted, true
 }
 
+// parameters are those of a kind of step.
+type parameters[P any] interface {
+	WithDefaults() P
+	Validate() []contract.FieldError
+}
+
 // normalize checks the parameters of a kind and returns them with defaults set.
 func normalize(kind contract.Kind, params json.RawMessage) (json.RawMessage, []contract.FieldError) {
 	switch kind {
 	case contract.KindThumbnail:
-		var p contract.ThumbnailSets
-		if len(params) == 0 {
-			params = json.RawMessage("{}")
-		}
-		if errs := Decode(params, &p, "params"); len(errs) > 0 {
-			return nil, errs
-		}
-		p = p.WithDefaults()
-		errs := p.Validate()
-		for i := range errs {
-			errs[i].Field = join("params", errs[i].Field)
-		}
-		b, err := json.Marshal(p)
-		if err != nil {
-			return nil, []contract.FieldError{{Field: "params", Detail: err.Error()}}
-		}
-		return b, errs
+		return withDefaults[contract.ThumbnailSets](params)
+	case contract.KindTranscode:
+		return withDefaults[contract.TranscodeParams](params)
 	default:
-		return nil, []contract.FieldError{{Field: "kind", Detail: fmt.Sprintf("want %q, got %.40q", contract.KindThumbnail, string(kind))}}
+		return nil, []contract.FieldError{{Field: "kind", Detail: fmt.Sprintf("want %q or %q, got %.40q", contract.KindThumbnail, contract.KindTranscode, string(kind))}}
 	}
+}
+
+func withDefaults[P parameters[P]](params json.RawMessage) (json.RawMessage, []contract.FieldError) {
+	var p P
+	if len(params) == 0 {
+		params = json.RawMessage("{}")
+	}
+	if errs := Decode(params, &p, "params"); len(errs) > 0 {
+		return nil, errs
+	}
+	p = p.WithDefaults()
+	errs := p.Validate()
+	for i := range errs {
+		errs[i].Field = join("params", errs[i].Field)
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, []contract.FieldError{{Field: "params", Detail: err.Error()}}
+	}
+	return b, errs
 }
 
 // Step returns the step of that name; ok is false where there is none.
@@ -148,29 +173,4 @@ func (p Pipeline) Step(name string) (s Step, ok bool) {
 		}
 	}
 	return Step{}, false
-}
-
-// Spec returns the specification of the step's task for a source.
-func (s Step) Spec(source contract.SourceRef) (json.RawMessage, error) {
-	var p contract.ThumbnailSets
-	if err := json.Unmarshal(s.Params, &p); err != nil {
-		return nil, fault.Wrap(fault.CodeTaskSpecInvalid, err, "the parameters of step %s cannot be read", s.Name)
-	}
-	b, err := json.Marshal(contract.ThumbnailSpec{Source: source, Params: p})
-	if err != nil {
-		return nil, fmt.Errorf("encode the specification of step %s: %w", s.Name, err)
-	}
-	return b, nil
-}
-
-// Limits returns the bounds of the step's attempts for a source of that size. The time of an attempt
-// grows with the source, whose duration is not known before it was probed: five minutes and what fetching
-// and decoding keyframes takes at 2 MiB/s, which is slower than any machine measured.
-func (s Step) Limits(sourceBytes int64) task.Limits {
-	return task.Limits{
-		MaxAttempts: 3, MaxCrashes: 3,
-		StartToClose: 5*time.Minute + time.Duration(sourceBytes/(2<<20))*time.Second,
-		HintTimeout:  30 * time.Second,
-		BackoffBase:  2 * time.Second, BackoffCap: time.Minute,
-	}
 }

@@ -71,7 +71,10 @@ func TestNewNamesEverythingThatIsWrong(t *testing.T) {
 		"a name twice":                  {[]pipeline.Step{step("a"), step("a")}, []string{"steps[1].name"}},
 		"names that cannot be":          {[]pipeline.Step{step(""), step("A"), step("a/b")}, []string{"steps[0].name", "steps[1].name", "steps[2].name"}},
 		"an unknown kind":               {[]pipeline.Step{{Name: "a", Kind: "narrate"}}, []string{"steps[0].kind"}},
-		"a kind without workers":        {[]pipeline.Step{{Name: "a", Kind: contract.KindTranscode}}, []string{"steps[0].kind"}},
+		"what is not to be given":       {[]pipeline.Step{{Name: "a", Kind: contract.KindTranscode, Op: contract.OpPlan, Folder: "a"}}, []string{"steps[0]"}},
+		"a name of a part of another":   {[]pipeline.Step{step("film-chunks"), {Name: "film", Kind: contract.KindTranscode}}, []string{"steps[0].name"}},
+		"a name too long for its parts": {[]pipeline.Step{{Name: strings.Repeat("a", 60), Kind: contract.KindTranscode}}, []string{"steps[0].name"}},
+		"transcoding out of bounds":     {[]pipeline.Step{{Name: "a", Kind: contract.KindTranscode, Params: json.RawMessage(`{"video":{"codec":"mpeg1","max_frame_rate":0.5}}`)}}, []string{"steps[0].params.video.max_frame_rate"}},
 		"no parameters":                 {with(``), []string{"steps[0].params"}},
 		"parameters that want nothing":  {with(`{}`), []string{"steps[0].params"}},
 		"parameters that are no object": {with(`[1]`), []string{"steps[0].params"}},
@@ -111,7 +114,7 @@ func TestEveryBuiltinIsValidAndIsWhatItSays(t *testing.T) {
 		if err != nil || p.Name != name || p.Version < 1 || len(p.Steps) == 0 {
 			t.Errorf("Builtin(%s) = %+v, %v", name, p, err)
 		}
-		again, err := pipeline.New(p.Name, p.Version, p.Steps)
+		again, err := pipeline.New(p.Name, p.Version, given(p.Steps))
 		if err != nil || !reflect.DeepEqual(again, p) {
 			t.Errorf("%s is not what New makes of it: %v", name, err)
 		}
@@ -138,32 +141,48 @@ func TestAnUnknownPipelineIsAnsweredWithTheKnown(t *testing.T) {
 	}
 }
 
-func TestSpecHoldsSourceAndParameters(t *testing.T) {
+// given returns the steps that a pipeline was made of: those of a group as the one that stands for them.
+func given(steps []pipeline.Step) []pipeline.Step {
+	var all []pipeline.Step
+	for _, s := range steps {
+		switch s.Op {
+		case "":
+			all = append(all, s)
+		case contract.OpPlan:
+			all = append(all, pipeline.Step{Name: s.Folder, Kind: s.Kind, Needs: s.Needs, Optional: s.Optional, Params: s.Params})
+		}
+	}
+	return all
+}
+
+func TestATaskOfThumbnailsHoldsSourceAndParameters(t *testing.T) {
 	p, err := pipeline.Builtin(pipeline.Thumbnail)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ref := contract.SourceRef{Key: "k", ETag: "e", SizeBytes: 7}
-	b, err := p.Steps[0].Spec(ref)
-	if err != nil {
-		t.Fatal(err)
-	}
+	specs, err := p.Steps[0].Tasks(pipeline.Input{Source: ref})
 	var got contract.ThumbnailSpec
-	if err := json.Unmarshal(b, &got); err != nil || got.Source != ref || len(got.Params.Posters) != 1 || got.Params.Stills.Count != 10 {
-		t.Errorf("Spec = %s, %v", b, err)
+	if err != nil || len(specs) != 1 {
+		t.Fatalf("Tasks = %s, %v", specs, err)
 	}
-	if _, err := (pipeline.Step{Name: "a", Params: json.RawMessage(`{`)}).Spec(ref); fault.CodeOf(err) != fault.CodeTaskSpecInvalid {
-		t.Errorf("Spec of parameters that cannot be read: %v", err)
+	if err := json.Unmarshal(specs[0], &got); err != nil || got.Source != ref || len(got.Params.Posters) != 1 || got.Params.Stills.Count != 10 {
+		t.Errorf("Tasks = %s, %v", specs, err)
+	}
+	if _, err := (pipeline.Step{Name: "a", Params: json.RawMessage(`{`)}).Tasks(pipeline.Input{}); fault.CodeOf(err) != fault.CodeTaskSpecInvalid {
+		t.Errorf("Tasks of parameters that cannot be read: %v", err)
 	}
 }
 
 func TestLimitsGrowWithTheSource(t *testing.T) {
-	small, large := step("a").Limits(0), step("a").Limits(5<<30)
-	if small.StartToClose != 5*time.Minute || large.StartToClose != 5*time.Minute+2560*time.Second {
-		t.Errorf("time of an attempt: %v for nothing, %v for 5 GiB", small.StartToClose, large.StartToClose)
+	limits := func(bytes int64) time.Duration {
+		return step("a").Limits(pipeline.Input{Source: contract.SourceRef{SizeBytes: bytes}}).StartToClose
 	}
-	if small.MaxAttempts < 2 || small.MaxCrashes > small.MaxAttempts || small.BackoffCap < small.BackoffBase {
-		t.Errorf("limits %+v", small)
+	if small, large := limits(0), limits(5<<30); small != 5*time.Minute || large != 5*time.Minute+2560*time.Second {
+		t.Errorf("time of an attempt: %v for nothing, %v for 5 GiB", small, large)
+	}
+	if l := step("a").Limits(pipeline.Input{}); l.MaxAttempts < 2 || l.MaxCrashes > l.MaxAttempts || l.BackoffCap < l.BackoffBase {
+		t.Errorf("limits %+v", l)
 	}
 }
 

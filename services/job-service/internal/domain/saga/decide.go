@@ -96,6 +96,9 @@ func (d *decision) sourceStored(e SourceStored) error {
 		return fault.New(fault.CodeUploadNotExpected, "the job is %s and has its source", d.State)
 	}
 	d.Source.ETag, d.Source.SizeBytes = e.ETag, e.SizeBytes
+	if e.Subtitles != nil {
+		d.Source.Subtitles = e.Subtitles
+	}
 	d.begin()
 	return nil
 }
@@ -153,9 +156,15 @@ func (d *decision) running(name string) (s job.Step, ok bool) {
 
 func (d *decision) tasksPlanned(e TasksPlanned) {
 	d.planned(e.Step)
-	if s, ok := d.running(e.Step); ok {
-		s.Tasks = e.Tasks
-		d.Steps[e.Step] = s
+	s, ok := d.running(e.Step)
+	if !ok || s.Tasks > 0 { // a plan does not change
+		return
+	}
+	s.Tasks = e.Tasks
+	d.Steps[e.Step] = s
+	if e.Tasks == 0 { // there is nothing to be done, so it is done
+		d.begun()
+		d.stepSucceeded(e.Step)
 	}
 }
 
@@ -185,10 +194,16 @@ func (d *decision) tasksObserved(e TasksObserved) {
 	case e.Failed > 0:
 		d.stepFailed(e.Step, e.Failure)
 	case s.Tasks > 0 && e.Succeeded >= s.Tasks:
-		s.State, s.FinishedAt = job.StepSucceeded, d.now
-		d.Steps[e.Step] = s
-		d.startSteps()
+		d.stepSucceeded(e.Step)
 	}
+}
+
+// stepSucceeded ends a running step and starts what waited for it.
+func (d *decision) stepSucceeded(name string) {
+	s := d.Steps[name]
+	s.State, s.FinishedAt = job.StepSucceeded, d.now
+	d.Steps[name] = s
+	d.startSteps()
 }
 
 func (d *decision) stepUnplannable(e StepUnplannable) {

@@ -62,6 +62,17 @@ var (
 	written  = saga.ManifestWritten{Key: "m"}
 )
 
+func TestAStepWithoutTasksHasSucceeded(t *testing.T) {
+	j := decide(t, timing.Create(request(t), begin), stored, saga.TasksPlanned{Step: "first"})
+	if j.State != job.Processing || j.Steps["first"].State != job.StepSucceeded || j.Steps["second"].State != job.StepRunning {
+		t.Errorf("the job is %s with steps %+v, want the second step to run", j.State, j.Steps)
+	}
+	j = decide(t, j, saga.TasksPlanned{Step: "second"})
+	if !j.Publishing {
+		t.Errorf("the job with steps %+v is not being published", j.Steps)
+	}
+}
+
 // undone returns the events that say that a compensation's effects were executed.
 func undone(j job.Job) []saga.Event {
 	var events []saga.Event
@@ -121,6 +132,7 @@ func TestEveryEventInEverySituation(t *testing.T) {
 			"queued": {job.Compensating, fault.CodeSourceCorrupt}, "processing": {job.Compensating, fault.CodeSourceCorrupt},
 		}},
 		{"a task of a step that waits ends", done2, time.Minute, same},
+		{"a step that has tasks is said to have none", saga.TasksPlanned{Step: "first"}, time.Minute, same},
 		{"tasks of no step end", saga.TasksObserved{Step: "none", Succeeded: 1}, time.Minute, same},
 		{"a step cannot be planned", saga.StepUnplannable{Step: "first", Error: broken}, time.Minute, map[string]outcome{
 			"queued": {job.Compensating, fault.CodeSourceCorrupt}, "processing": {job.Compensating, fault.CodeSourceCorrupt},

@@ -21,9 +21,11 @@ type Event interface{ isEvent() }
 type SourceStored struct {
 	ETag      string
 	SizeBytes int64
+	// Subtitles are the subtitle files beside it, as they are stored; nil where there are none.
+	Subtitles []job.Sidecar
 }
 
-// TasksPlanned says that the tasks of a step are made, and how many they are.
+// TasksPlanned says that the tasks of a step are made, and how many they are. A step without any has succeeded.
 type TasksPlanned struct {
 	Step  string
 	Tasks int

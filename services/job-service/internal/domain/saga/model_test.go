@@ -3,6 +3,7 @@ package saga_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -52,10 +53,12 @@ func TestModel(t *testing.T) {
 
 // world is a job with everything outside of it that effects touch.
 type world struct {
-	timing  saga.Timing
-	now     time.Time
-	job     job.Job
-	before  job.Job
+	timing saga.Timing
+	now    time.Time
+	job    job.Job
+	before job.Job
+	// fan is how many tasks each step has, which may be none.
+	fan     map[string]int
 	tasks   map[string]*task.Task
 	fences  map[string]int64
 	outputs map[string]bool      // attempts whose outputs are stored
@@ -85,7 +88,10 @@ func newWorld(rt *rapid.T) *world {
 		rt.Fatalf("pipeline: %v", err)
 	}
 	w := &world{timing: saga.DefaultTiming(), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		tasks: map[string]*task.Task{}, fences: map[string]int64{}, outputs: map[string]bool{}, leases: map[string]time.Time{}}
+		fan: map[string]int{}, tasks: map[string]*task.Task{}, fences: map[string]int64{}, outputs: map[string]bool{}, leases: map[string]time.Time{}}
+	for _, s := range p.Steps {
+		w.fan[s.Name] = rapid.SampledFrom([]int{1, 1, 1, 0, 2, 3}).Draw(rt, "tasks")
+	}
 	r := saga.Request{ID: "j", Tenant: "t", Pipeline: p, Source: job.Source{Key: "k"}}
 	if rapid.Bool().Draw(rt, "deadline") {
 		r.Timeout = time.Duration(rapid.IntRange(1, 100).Draw(rt, "timeout")) * time.Minute
@@ -203,17 +209,23 @@ func (w *world) effect(rt *rapid.T) {
 func (w *world) execute(rt *rapid.T, j job.Job, e job.Effect) saga.Event {
 	switch e.Kind {
 	case job.EnsureTasks:
-		id := task.ID("j", e.Step, 0)
-		if w.tasks[id] == nil {
-			p, _ := j.Pipeline.Step(e.Step)
-			tk, err := task.New(task.Plan{Tenant: "t", JobID: "j", Step: e.Step, Kind: contract.KindThumbnail,
-				Limits: p.Limits(1), Spec: []byte(`{}`)}, w.now)
+		p, _ := j.Pipeline.Step(e.Step)
+		for i := range w.fan[e.Step] {
+			if w.tasks[task.ID("j", e.Step, i)] != nil {
+				continue
+			}
+			// The process may die between two of them.
+			if i > 0 && rapid.IntRange(0, 9).Draw(rt, "dies") == 0 {
+				return saga.EffectFailed{ID: e.ID}
+			}
+			tk, err := task.New(task.Plan{Tenant: "t", JobID: "j", Step: e.Step, Index: i, Kind: contract.KindThumbnail,
+				Limits: p.Limits(pipeline.Input{}), Spec: []byte(`{}`)}, w.now)
 			if err != nil {
 				rt.Fatalf("task: %v", err)
 			}
-			w.tasks[id] = &tk
+			w.tasks[tk.ID] = &tk
 		}
-		return saga.TasksPlanned{Step: e.Step, Tasks: 1}
+		return saga.TasksPlanned{Step: e.Step, Tasks: w.fan[e.Step]}
 	case job.CancelTasks:
 		for _, tk := range w.tasks {
 			if e.Step == "" || tk.Step == e.Step {
@@ -232,8 +244,10 @@ func (w *world) execute(rt *rapid.T, j job.Job, e job.Effect) saga.Event {
 		}
 	case job.PublishManifest:
 		for name, s := range j.Steps {
-			if s.State == job.StepSucceeded && !w.stored(w.winner(name)) {
-				return saga.ManifestRefused{Error: fault.RecordOf(fault.New(fault.CodeOutputMissing, ""))}
+			for _, attempt := range w.winners(name) {
+				if s.State == job.StepSucceeded && !w.stored(attempt) {
+					return saga.ManifestRefused{Error: fault.RecordOf(fault.New(fault.CodeOutputMissing, ""))}
+				}
 			}
 		}
 		w.written = true
@@ -250,7 +264,7 @@ func (w *world) abandoned() bool {
 // published reports whether the outputs of an attempt are in the manifest.
 func (w *world) published(attempt string) bool {
 	for name, s := range w.job.Steps {
-		if s.State == job.StepSucceeded && w.winner(name) == attempt {
+		if s.State == job.StepSucceeded && slices.Contains(w.winners(name), attempt) {
 			return true
 		}
 	}
@@ -263,10 +277,40 @@ func (w *world) stored(attempt string) bool {
 	return ok
 }
 
-// winner names the attempt that made a step's task succeed.
-func (w *world) winner(step string) string {
-	tk := w.tasks[task.ID("j", step, 0)]
-	return attemptName(tk, tk.Fence)
+// of returns the tasks of a step that were made, in order of their index.
+func (w *world) of(step string) []*task.Task {
+	var all []*task.Task
+	for i := range w.fan[step] {
+		if tk := w.tasks[task.ID("j", step, i)]; tk != nil {
+			all = append(all, tk)
+		}
+	}
+	return all
+}
+
+// winners names the attempts that made a step's tasks succeed.
+func (w *world) winners(step string) []string {
+	var all []string
+	for _, tk := range w.of(step) {
+		all = append(all, attemptName(tk, tk.Fence))
+	}
+	return all
+}
+
+// snapshot tells how the tasks of a step stand.
+func (w *world) snapshot(step string) saga.TasksObserved {
+	e := saga.TasksObserved{Step: step}
+	for _, tk := range w.of(step) {
+		e.Begun = e.Begun || tk.State == task.Running || tk.State.Terminal() && tk.Fence > 0
+		switch tk.State {
+		case task.Succeeded:
+			e.Succeeded++
+		case task.Failed:
+			e.Failed++
+			e.Failure = tk.Error
+		}
+	}
+	return e
 }
 
 // lease is how long a worker goes on without a heartbeat.
@@ -277,17 +321,10 @@ func attemptName(tk *task.Task, fence int64) string { return fmt.Sprintf("%s/%d"
 // observe makes the snapshot of a step's tasks that the orchestrator would; it may come late.
 func (w *world) observe(rt *rapid.T) {
 	name := rapid.SampledFrom(w.job.Pipeline.Steps).Draw(rt, "step").Name
-	tk := w.tasks[task.ID("j", name, 0)]
-	if tk == nil {
+	if len(w.of(name)) == 0 {
 		return
 	}
-	e := saga.TasksObserved{Step: name, Begun: tk.State == task.Running || tk.State.Terminal() && tk.Fence > 0}
-	switch tk.State {
-	case task.Succeeded:
-		e.Succeeded = 1
-	case task.Failed:
-		e.Failed, e.Failure = 1, tk.Error
-	}
+	e := w.snapshot(name)
 	if rapid.Bool().Draw(rt, "delayed") {
 		w.late = append(w.late, e)
 		return
@@ -312,10 +349,11 @@ func (w *world) lateEvent(rt *rapid.T) {
 // worker lets something happen to a task: each is a compare-and-swap that won.
 func (w *world) worker(rt *rapid.T) {
 	name := rapid.SampledFrom(w.job.Pipeline.Steps).Draw(rt, "step").Name
-	tk := w.tasks[task.ID("j", name, 0)]
-	if tk == nil {
+	tasks := w.of(name)
+	if len(tasks) == 0 {
 		return
 	}
+	tk := rapid.SampledFrom(tasks).Draw(rt, "task")
 	fence := tk.Fence - int64(rapid.IntRange(0, 1).Draw(rt, "zombie"))
 	var err error
 	switch rapid.IntRange(0, 7).Draw(rt, "what") {
@@ -437,24 +475,18 @@ func (w *world) zombies() {
 	}
 }
 
-// finish lets the task of a running step succeed and be observed.
+// finish lets the tasks of a running step succeed and be observed.
 func (w *world) finish(rt *rapid.T, name string) {
-	tk := w.tasks[task.ID("j", name, 0)]
-	if tk == nil || w.job.Steps[name].State != job.StepRunning {
+	if len(w.of(name)) == 0 || w.job.Steps[name].State != job.StepRunning {
 		return
 	}
-	_ = tk.Expire(w.now, 0)
-	if err := tk.Claim("w", tk.Attempt, w.now, lease); err == nil {
-		w.leases[attemptName(tk, tk.Fence)] = w.now.Add(lease)
-		w.outputs[attemptName(tk, tk.Fence)] = w.abandoned()
-		_ = tk.Succeed(tk.Fence, []byte(`{}`), w.now)
+	for _, tk := range w.of(name) {
+		_ = tk.Expire(w.now, 0)
+		if err := tk.Claim("w", tk.Attempt, w.now, lease); err == nil {
+			w.leases[attemptName(tk, tk.Fence)] = w.now.Add(lease)
+			w.outputs[attemptName(tk, tk.Fence)] = w.abandoned()
+			_ = tk.Succeed(tk.Fence, []byte(`{}`), w.now)
+		}
 	}
-	e := saga.TasksObserved{Step: name}
-	switch tk.State {
-	case task.Succeeded:
-		e.Succeeded = 1
-	case task.Failed:
-		e.Failed, e.Failure = 1, tk.Error
-	}
-	w.must(rt, e)
+	w.must(rt, w.snapshot(name))
 }

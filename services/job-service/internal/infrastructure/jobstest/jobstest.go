@@ -78,7 +78,9 @@ func New(t testing.TB, cfg Config) *Bench {
 	b.Jobs, err1 = persistence.OpenJobs(t.Context(), db)
 	b.Tasks, err2 = taskstore.OpenTasks(t.Context(), db)
 	b.must(errors.Join(err1, err2))
-	executor := effects.New(b.Tasks, store, b.Published, func() {})
+	workers, err := taskstore.OpenWorkers(t.Context(), db)
+	b.must(err)
+	executor := effects.New(b.Tasks, workers, store, b.Published, func() {})
 	b.orchestrator = orchestrator.New(b.Jobs, b.Tasks, executor, still{}, still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: cfg.Jobs.Timing})
 	b.Service = jobs.New(jobs.Deps{Jobs: b.Jobs, Tasks: b.Tasks, Blobs: store, Presigner: b.Blobs, Orchestrator: b.orchestrator, Eraser: executor}, cfg.Jobs)
 	return b

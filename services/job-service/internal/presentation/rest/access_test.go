@@ -184,18 +184,31 @@ func must(r *access.Ring, err error) *access.Ring {
 
 func TestCORSIsForTheConfiguredOriginsAlone(t *testing.T) {
 	s := newServer(t, jobstest.Config{})
-	preflight := func(origin string) string {
-		return s.do("", "OPTIONS", "/v1/jobs", nil, "Origin", origin, "Access-Control-Request-Method", "POST",
-			"Access-Control-Request-Headers", "authorization,content-type,idempotency-key").Header.Get("Access-Control-Allow-Origin")
+	preflight := func(origin, method string) string {
+		return s.do("", "OPTIONS", "/v1/jobs/x/files/y", nil, "Origin", origin, "Access-Control-Request-Method", method,
+			"Access-Control-Request-Headers", "authorization,content-type,idempotency-key,range").Header.Get("Access-Control-Allow-Origin")
 	}
-	if got := preflight("https://app.example"); got != "" {
-		t.Errorf("without configuration %q may call", got)
+	const app = "https://app.example"
+	if a := s.do("", "GET", "/v1/jobs", nil, "Origin", app); preflight(app, "POST") != "" || a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Vary") != "" {
+		t.Errorf("without configuration the headers are %v", a.Header)
 	}
-	s.router = rest.New(s.Service, everybody{}, slog.New(slog.DiscardHandler), rest.Config{CORSOrigins: []string{"https://app.example"}})
-	if got := preflight("https://app.example"); got != "https://app.example" {
-		t.Errorf("the configured origin may not call: %q", got)
+	s.router = rest.New(s.Service, everybody{}, slog.New(slog.DiscardHandler), rest.Config{CORSOrigins: []string{app}})
+	for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
+		if got := preflight(app, method); got != app {
+			t.Errorf("the configured origin may not %s: %q", method, got)
+		}
+		if got := preflight("https://evil.example", method); got != "" {
+			t.Errorf("another origin may %s: %q", method, got)
+		}
 	}
-	if got := preflight("https://evil.example"); got != "" {
-		t.Errorf("another origin may call: %q", got)
+	if got := preflight(app, "PUT"); got != "" {
+		t.Errorf("a method that there is not is allowed: %q", got)
+	}
+	a := s.do("token", "GET", "/v1/jobs", nil, "Origin", app)
+	if a.Header.Get("Access-Control-Allow-Origin") != app || !strings.Contains(a.Header.Get("Access-Control-Expose-Headers"), "Reelmill-Provisional") || a.Header.Get("Access-Control-Allow-Credentials") != "" {
+		t.Errorf("the answer to the configured origin has the headers %v", a.Header)
+	}
+	if a := s.do("token", "GET", "/v1/jobs", nil, "Origin", "https://evil.example"); a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("the answer to another origin has the headers %v", a.Header)
 	}
 }

@@ -12,10 +12,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/access"
 )
 
 const filesPath = "/v1/jobs/{id}/files/*"
+
+// provisional is the header that marks what is served before the job is completed.
+const provisional = "Reelmill-Provisional"
 
 // registerFiles adds the route that players are pointed at. Its path has any number of segments, which
 // OpenAPI cannot say, so it is described as one parameter.
@@ -26,18 +30,25 @@ func (s *server) registerFiles(r chi.Router, api huma.API) {
 		schema := api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "")
 		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
 	}
+	early := map[string]*huma.Param{provisional: {Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}, Description: "Sent while the job is not completed."}}
+	content := map[string]*huma.MediaType{}
+	for _, t := range []string{contract.MediaTypeHLS, contract.MediaTypeDASH, contract.MediaTypeWebVTT} {
+		content[t] = &huma.MediaType{Schema: text}
+	}
 	api.OpenAPI().AddOperation(&huma.Operation{OperationID: "get-file", Method: http.MethodGet, Path: "/v1/jobs/{id}/files/{path}",
-		Summary: "Get a published file: a redirect to object storage, or its content", Tags: []string{"jobs"},
+		Summary: "Get a file: a redirect to object storage, or its content", Tags: []string{"jobs"},
+		Description: "Serves what a completed job published. While the job is queued or processing, films that are being streamed (a step of kind transcode with HLS or DASH) can be watched as far as they are encoded: " +
+			"STEP/master.m3u8 is there once the beginning is, the playlists below it grow, and their paths stay what they are. Such answers carry " + provisional + ": true and must not be stored; if the job fails they are gone.",
 		Parameters: []*huma.Param{
 			{Name: "id", In: "path", Required: true, Schema: text},
 			{Name: "path", In: "path", Required: true, Schema: text, Description: "The output's path, with its slashes."},
 		},
 		Responses: map[string]*huma.Response{
-			"302": {Description: "The file is at Location, for a while."},
-			"200": {Description: "The content of a file whose relative references resolve under files/.", Content: map[string]*huma.MediaType{"text/vtt": {Schema: text}}},
+			"302": {Description: "The file is at Location, for a while.", Headers: early},
+			"200": {Description: "The content of a file whose relative references resolve under files/: a playlist, a DASH manifest, cues.", Content: content, Headers: early},
 			"401": problem("No valid key."),
 			"403": problem("The key's role does not suffice."),
-			"404": problem("There is no such job or file."),
+			"404": problem("There is no such job or file; the detail says where it is only not there yet."),
 			"503": problem("Try again later."),
 		},
 	})
@@ -55,6 +66,9 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if f.Provisional {
+		w.Header().Set(provisional, "true")
+	}
 	if f.Download != nil {
 		// The redirect must not outlive the permission that it carries.
 		w.Header().Set("Cache-Control", "no-store")
@@ -62,8 +76,12 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", f.Output.MediaType)
-	w.Header().Set("Cache-Control", "private, no-cache")
-	w.Header().Set("ETag", `"`+f.Output.SHA256+`"`)
+	if f.Provisional {
+		w.Header().Set("Cache-Control", "no-store")
+	} else {
+		w.Header().Set("Cache-Control", "private, no-cache")
+		w.Header().Set("ETag", `"`+f.Output.SHA256+`"`)
+	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Content))
 }
 

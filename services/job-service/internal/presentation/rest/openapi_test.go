@@ -10,8 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/access"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 	"github.com/reelmill/reelmill/services/job-service/internal/infrastructure/jobstest"
 )
 
@@ -106,7 +109,7 @@ func TestTheDescriptionTellsWhatIsTrueOfTheCode(t *testing.T) {
 	if err := json.Unmarshal(d.Components.Schemas["NewJob"], &newJobSchema); err != nil {
 		t.Fatal(err)
 	}
-	if forms := newJobSchema.Properties.Pipeline.OneOf; len(forms) != 2 || forms[0].Type != "string" || forms[1].Type != "object" || !slices.Equal(forms[0].Enum, []string{"thumbnail"}) {
+	if forms := newJobSchema.Properties.Pipeline.OneOf; len(forms) != 2 || forms[0].Type != "string" || forms[1].Type != "object" || !slices.Equal(forms[0].Enum, pipeline.Names()) {
 		t.Errorf("a pipeline is described as %+v", forms)
 	}
 	var jobSchema struct {
@@ -131,6 +134,26 @@ func TestTheDescriptionTellsWhatIsTrueOfTheCode(t *testing.T) {
 	}
 	if !slices.Equal(step.Properties.State.Enum, job.StepStates()) {
 		t.Errorf("the states of a step are described as %v, want %v", step.Properties.State.Enum, job.StepStates())
+	}
+	var pipelineStep struct {
+		Properties struct {
+			Kind struct{ Enum []contract.Kind }
+		}
+	}
+	if err := json.Unmarshal(d.Components.Schemas["PipelineStep"], &pipelineStep); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(pipelineStep.Properties.Kind.Enum, contract.Kinds()) {
+		t.Errorf("the kinds of steps are described as %v, want %v", pipelineStep.Properties.Kind.Enum, contract.Kinds())
+	}
+	var source struct {
+		Properties struct{ Subtitles struct{ MaxItems int } }
+	}
+	if err := json.Unmarshal(d.Components.Schemas["NewSource"], &source); err != nil {
+		t.Fatal(err)
+	}
+	if source.Properties.Subtitles.MaxItems != jobs.MaxSubtitleFiles {
+		t.Errorf("up to %d subtitle files are described, want %d", source.Properties.Subtitles.MaxItems, jobs.MaxSubtitleFiles)
 	}
 	for _, p := range d.Paths["/v1/jobs"]["get"].Parameters {
 		switch p.Name {
@@ -191,7 +214,7 @@ func TestEveryDocumentedExampleWorks(t *testing.T) {
 			}
 		}
 	}
-	if bodies < 2 || parameters < 5 {
+	if bodies < 4 || parameters < 5 {
 		t.Errorf("only %d examples of bodies and %d of parameters were found", bodies, parameters)
 	}
 }

@@ -37,6 +37,11 @@ type retryInput struct {
 	Key string `header:"Idempotency-Key" maxLength:"255" doc:"The same key with the same request gives the same job, however often it is sent."`
 }
 
+type outputsInput struct {
+	ID       string `path:"id" doc:"The job's id."`
+	Segments bool   `query:"segments" doc:"Whether to list the parts of streams too: initialization sections and segments, of which a film has thousands."`
+}
+
 type outputsOutput struct{ Body outputsBody }
 
 type outputsBody struct {
@@ -76,26 +81,8 @@ func (s *server) register(api huma.API) {
 	huma.Register(api, operation("cancel-job", http.MethodPost, one+"/cancel", "Cancel a job", access.Write, http.StatusAccepted, missing, refused), s.cancel)
 	huma.Register(api, operation("retry-job", http.MethodPost, one+"/retry", "Process the source of a failed or cancelled job again, as a new job", access.Write, http.StatusCreated, missing, refused, rejected), s.retry)
 	huma.Register(api, operation("delete-job", http.MethodDelete, one, "Delete an ended job with everything it stored", access.Write, http.StatusOK, missing, refused), s.delete)
-	huma.Register(api, operation("list-outputs", http.MethodGet, one+"/outputs", "List what the job published, with downloads", access.Read, http.StatusOK, missing), s.outputs)
+	huma.Register(api, operation("list-outputs", http.MethodGet, one+"/outputs", "List what the job published, with downloads", access.Read, http.StatusOK, missing, rejected), s.outputs)
 	huma.Register(api, operation("get-manifest", http.MethodGet, one+"/manifest", "Get the manifest of a completed job", access.Read, http.StatusOK, missing), s.manifest)
-}
-
-// createExamples are requests as they stand in the documentation.
-func createExamples() map[string]*huma.Example {
-	return map[string]*huma.Example{
-		"built-in pipeline": {Summary: "A poster, ten stills and a storyboard", Value: map[string]any{
-			"source":   map[string]any{"type": "upload", "file_name": "Holiday.mp4", "content_type": "video/mp4", "size_bytes": 22733056},
-			"pipeline": "thumbnail", "media_id": "film-42", "metadata": map[string]any{"album": "holiday"},
-		}},
-		"own steps": {Summary: "Two posters and stills in two sizes, urgently", Value: map[string]any{
-			"source": map[string]any{"type": "upload"}, "priority": "high", "deadline_seconds": 600,
-			"pipeline": map[string]any{"steps": []any{map[string]any{"name": "pictures", "kind": "thumbnail", "params": map[string]any{
-				"posters": []any{map[string]any{"name": "cover", "at": "best", "width": 1920, "formats": []any{"jpeg", "webp"}},
-					map[string]any{"name": "middle", "at": "50%"}, map[string]any{"name": "intro", "at": 2.5}},
-				"stills": map[string]any{"count": 5, "widths": []any{640, 320}},
-			}}}},
-		}},
-	}
 }
 
 func (s *server) create(ctx context.Context, in *createInput) (*createOutput, error) {
@@ -103,7 +90,7 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 	created, err := s.jobs.Create(ctx, principal(ctx).Tenant, in.Key, traceOf(ctx), jobs.CreateRequest{
 		Pipeline: b.Pipeline.Name, Steps: b.Pipeline.Steps, MediaID: b.MediaID, Metadata: b.Metadata, Priority: priorityOf(b.Priority),
 		Timeout:  time.Duration(b.Deadline * float64(time.Second)),
-		FileName: b.Source.FileName, ContentType: b.Source.ContentType, SizeBytes: b.Source.SizeBytes,
+		FileName: b.Source.FileName, ContentType: b.Source.ContentType, SizeBytes: b.Source.SizeBytes, Subtitles: subtitlesOf(b.Source),
 	})
 	if err != nil {
 		return nil, s.fail(ctx, err)
@@ -114,7 +101,7 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 func createdOutput(c jobs.Created) *createOutput {
 	out := &createOutput{Status: http.StatusCreated, Location: "/v1/jobs/" + c.Job.ID, Body: jobView(jobs.View{Job: c.Job})}
 	if c.Upload != nil {
-		out.Body.Upload = signedBody(*c.Upload)
+		out.Body.Upload = uploadOf(c)
 	}
 	return out
 }
@@ -164,8 +151,8 @@ func (s *server) delete(ctx context.Context, in *jobID) (*receiptOutput, error) 
 	return &receiptOutput{Body: receiptBody{JobID: r.JobID, DeletedAt: r.DeletedAt.UTC(), Keys: keys}}, nil
 }
 
-func (s *server) outputs(ctx context.Context, in *jobID) (*outputsOutput, error) {
-	list, err := s.jobs.Outputs(ctx, principal(ctx).Tenant, in.ID)
+func (s *server) outputs(ctx context.Context, in *outputsInput) (*outputsOutput, error) {
+	list, err := s.jobs.Outputs(ctx, principal(ctx).Tenant, in.ID, jobs.Selection{Segments: in.Segments})
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

@@ -60,6 +60,11 @@ func TestWrongBodiesNameTheField(t *testing.T) {
 		"a source without its kind":        {of(`{}`), []string{"body.source.type"}},
 		"a negative size":                  {of(`{"type":"upload","size_bytes":-1}`), []string{"body.source.size_bytes"}},
 		"a size in words":                  {of(`{"type":"upload","size_bytes":"6"}`), []string{"body.source.size_bytes"}},
+		"a subtitle file's language":       {of(`{"type":"upload","subtitles":[{"language":"de"},{"language":"german!"}]}`), []string{"body.source.subtitles[1].language"}},
+		"a subtitle file's label":          {of(`{"type":"upload","subtitles":[{"label":"a\nb"}]}`), []string{"body.source.subtitles[0].label"}},
+		"a subtitle file's size":           {of(`{"type":"upload","subtitles":[{"size_bytes":-1}]}`), []string{"body.source.subtitles[0].size_bytes"}},
+		"an unknown field of a subtitle":   {of(`{"type":"upload","subtitles":[{"url":"http://x"}]}`), []string{"body.source.subtitles[0].url"}},
+		"too many subtitle files":          {of(`{"type":"upload","subtitles":[` + strings.Repeat(`{},`, jobs.MaxSubtitleFiles) + `{}]}`), []string{"body.source.subtitles"}},
 		"a content type that is none":      {of(`{"type":"upload","content_type":"video"}`), []string{"body.source.content_type"}},
 		"a content type with a line break": {of(`{"type":"upload","content_type":"video/mp4\r\nX: y"}`), []string{"body.source.content_type"}},
 		"a pipeline that is a number":      {steps(`7`), []string{"body.pipeline"}},
@@ -79,6 +84,8 @@ func TestWrongBodiesNameTheField(t *testing.T) {
 		"an instant that is none":          {params(`{"posters":[{"at":"noon"}]}`), []string{"body.pipeline.steps[0].params.posters[0].at"}},
 		"a fraction of a still":            {params(`{"stills":{"count":1.5}}`), []string{"body.pipeline.steps[0].params.stills.count"}},
 		"two mistakes in two places":       {params(`{"stills":{"count":0,"widths":[1]}}`), []string{"body.pipeline.steps[0].params.stills.count", "body.pipeline.steps[0].params.stills.widths[0]"}},
+		"an unknown codec":                 {steps(`{"steps":[{"name":"a","kind":"transcode","params":{"video":{"codec":"av2"}}}]}`), []string{"body.pipeline.steps[0].params.video.codec"}},
+		"what a user may not set":          {steps(`{"steps":[{"name":"a","kind":"transcode","folder":"b"}]}`), []string{"body.pipeline.steps[0]"}},
 		"a need that is no step":           {step(`"needs":["b"],"params":{"storyboard":{}}`), []string{"body.pipeline.steps[0].needs[0]"}},
 		"a step that needs itself":         {step(`"needs":["a"],"params":{"storyboard":{}}`), []string{"body.pipeline.steps[0].needs[0]"}},
 	} {
@@ -142,7 +149,7 @@ func TestRefusalsOfTheUseCasesKeepTheirCodes(t *testing.T) {
 	s := newServer(t, jobstest.Config{Jobs: jobs.Config{MaxSourceBytes: 1000}})
 	write := s.keys[access.Write]
 	request := newJob()
-	request["pipeline"] = "vod"
+	request["pipeline"] = "none"
 	if p := refused(t, s.do(write, "POST", "/v1/jobs", request), http.StatusUnprocessableEntity, fault.CodePipelineUnknown); !strings.Contains(p.Detail, "thumbnail") {
 		t.Errorf("the detail does not name the pipelines: %s", p.Detail)
 	}

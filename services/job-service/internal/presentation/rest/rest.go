@@ -19,7 +19,6 @@ import (
 	"github.com/go-chi/cors"
 	"go.opentelemetry.io/otel/propagation"
 
-	"github.com/reelmill/reelmill/pkg/blob"
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
@@ -39,7 +38,7 @@ type Jobs interface {
 	Cancel(ctx context.Context, tenant, id string) (job.Job, error)
 	Retry(ctx context.Context, tenant, id, idempotencyKey string, trace map[string]string) (jobs.Created, error)
 	Delete(ctx context.Context, tenant, id string) (jobs.Receipt, error)
-	Outputs(ctx context.Context, tenant, id string) ([]jobs.SignedOutput, error)
+	Outputs(ctx context.Context, tenant, id string, sel jobs.Selection) ([]jobs.SignedOutput, error)
 	Manifest(ctx context.Context, tenant, id string) (contract.Manifest, error)
 	File(ctx context.Context, tenant, id, path string) (jobs.File, error)
 }
@@ -77,8 +76,8 @@ func newRouter(service Jobs, auth Authenticator, log *slog.Logger, cfg Config, m
 	r := chi.NewRouter()
 	r.Use(middlewares...)
 	if len(cfg.CORSOrigins) > 0 {
-		r.Use(cors.Handler(cors.Options{AllowedOrigins: cfg.CORSOrigins, AllowedMethods: []string{"GET", "POST", "DELETE"},
-			AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Range"}, ExposedHeaders: []string{"Location"}, MaxAge: 600}))
+		r.Use(cors.Handler(cors.Options{AllowedOrigins: cfg.CORSOrigins, AllowedMethods: []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS"},
+			AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Range"}, ExposedHeaders: []string{"Location", provisional}, MaxAge: 600}))
 	}
 	r.Use(middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +116,7 @@ func apiConfig(version string) huma.Config {
 // schemaNames are the names that schemas have for users, where they are not those of the types.
 var schemaNames = map[string]string{
 	"createBody": "NewJob", "sourceBody": "NewSource", "stepBody": "PipelineStep", "jobBody": "Job", "sourceView": "Source", "stepView": "Step",
-	"taskView": "Task", "attemptView": "Attempt", "signed": "SignedRequest", "outputBody": "PublishedOutput", "receiptBody": "Receipt", "listBody": "JobList", "outputsBody": "OutputList", "errorView": "Failure",
+	"subtitleBody": "NewSubtitleFile", "subtitleView": "SubtitleFile", "uploadBody": "Upload", "taskView": "Task", "attemptView": "Attempt", "signed": "SignedRequest", "outputBody": "PublishedOutput", "receiptBody": "Receipt", "listBody": "JobList", "outputsBody": "OutputList", "errorView": "Failure",
 }
 
 func schemaName(t reflect.Type, hint string) string {
@@ -209,8 +208,4 @@ func traceOf(ctx context.Context) map[string]string {
 	c := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, c)
 	return c
-}
-
-func signedBody(s blob.Signed) *signed {
-	return &signed{Method: s.Method, URL: s.URL, Headers: s.Header, ExpiresAt: s.Expires.UTC()}
 }

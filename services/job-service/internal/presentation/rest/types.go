@@ -25,13 +25,6 @@ type createBody struct {
 	Deadline float64           `json:"deadline_seconds,omitempty" minimum:"1" maximum:"2592000" doc:"The job fails if it has not ended by then."`
 }
 
-type sourceBody struct {
-	Type        string `json:"type" enum:"upload" doc:"upload: you put the file to the URL in the answer."`
-	FileName    string `json:"file_name,omitempty" maxLength:"1000" doc:"What people call the file; it is only shown." example:"Holiday.mp4"`
-	ContentType string `json:"content_type,omitempty" maxLength:"200" pattern:"^[a-zA-Z0-9!#$&^_.+-]+/[a-zA-Z0-9!#$&^_.+-]+$" doc:"If given, the upload must be sent with it." example:"video/mp4"`
-	SizeBytes   int64  `json:"size_bytes,omitempty" minimum:"0" doc:"If given, the upload must have exactly this size." example:"22733056"`
-}
-
 // maxMetadataBytes bounds metadata as JSON: every event of the job carries it, in a message whose size is bounded.
 const maxMetadataBytes = 16 << 10
 
@@ -68,10 +61,10 @@ type pipelineBody struct {
 
 type stepBody struct {
 	Name     string         `json:"name" pattern:"^[a-z0-9][a-z0-9_-]{0,63}$" doc:"Names the step within the job and begins the paths of its files." example:"thumbnails"`
-	Kind     string         `json:"kind" enum:"thumbnail" doc:"What the step does."`
+	Kind     string         `json:"kind" enum:"thumbnail,transcode" doc:"What the step does. The job lists a step of kind transcode as several, NAME-plan to NAME-verify, whose files all lie under NAME."`
 	Needs    []string       `json:"needs,omitempty" doc:"The steps that must have succeeded before."`
 	Optional bool           `json:"optional,omitempty" doc:"Whether the job goes on without this step's outputs when it fails."`
-	Params   map[string]any `json:"params,omitempty" doc:"Parameters of the kind. thumbnail: posters [{name, at: seconds, a percentage like \"50%\" or \"best\", width, formats}], stills {count, widths, formats}, storyboard {interval_seconds, max_tiles, tile_width, columns, rows, format}."`
+	Params   map[string]any `json:"params,omitempty" doc:"Parameters of the kind. thumbnail: posters [{name, at: seconds, a percentage like \"50%\" or \"best\", width, formats}], stills {count, widths, formats}, storyboard {interval_seconds, max_tiles, tile_width, columns, rows, format}. transcode: formats [hls, dash, mp4], audio_only, video {codec: h264 or hevc, heights, max_frame_rate, deinterlace: auto, on or off}, audio {codec: aac or opus, bits_per_second, tracks: all, first or none, loudness_lufs}, subtitles: auto or off, on_damage: fail or salvage, segment_seconds."`
 }
 
 // Schema tells OpenAPI of both forms. They stand in an extension, which is written as any other keyword,
@@ -114,14 +107,6 @@ func (p *pipelineBody) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// signed is a request that the client makes directly to object storage.
-type signed struct {
-	Method    string            `json:"method" example:"PUT"`
-	URL       string            `json:"url" doc:"Carries its own permission: keep it secret."`
-	Headers   map[string]string `json:"headers,omitempty" doc:"Send them exactly so."`
-	ExpiresAt time.Time         `json:"expires_at"`
-}
-
 type jobBody struct {
 	ID         string            `json:"id" example:"0199a3a0-6f4e-7d30-9d0c-3b6f6f6c6a10"`
 	State      string            `json:"state" enum:"awaiting_upload,queued,processing,compensating,completed,failed,cancelled"`
@@ -138,23 +123,19 @@ type jobBody struct {
 	CreatedAt  time.Time         `json:"created_at"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
-	Upload     *signed           `json:"upload,omitempty" doc:"Where to put the source, in the answer that created the job."`
-}
-
-type sourceView struct {
-	FileName    string `json:"file_name,omitempty"`
-	ContentType string `json:"content_type,omitempty"`
-	SizeBytes   int64  `json:"size_bytes,omitempty" doc:"Known once the upload is complete."`
+	Upload     *uploadBody       `json:"upload,omitempty" doc:"Where to put the source, in the answer that created the job."`
 }
 
 type stepView struct {
-	Name     string     `json:"name"`
-	Kind     string     `json:"kind"`
-	State    string     `json:"state" enum:"waiting,running,succeeded,failed,skipped,cancelled"`
-	Optional bool       `json:"optional,omitempty"`
-	Progress float64    `json:"progress" doc:"0 to 100."`
-	Error    *errorView `json:"error,omitempty"`
-	Tasks    []taskView `json:"tasks,omitempty" doc:"Only in the answer to a get."`
+	Name       string     `json:"name"`
+	Kind       string     `json:"kind"`
+	State      string     `json:"state" enum:"waiting,running,succeeded,failed,skipped,cancelled"`
+	Optional   bool       `json:"optional,omitempty"`
+	Progress   float64    `json:"progress" doc:"0 to 100."`
+	TasksTotal int        `json:"tasks_total" doc:"How many tasks the step has; 0 until it runs. A film's chunks and tracks are tasks of their own."`
+	TasksDone  int        `json:"tasks_done" doc:"How many of them have succeeded. Only the answer to a get looks into steps that are running."`
+	Error      *errorView `json:"error,omitempty"`
+	Tasks      []taskView `json:"tasks,omitempty" doc:"Only in the answer to a get."`
 }
 
 type taskView struct {
@@ -180,12 +161,12 @@ func jobView(v jobs.View) jobBody {
 	j := v.Job
 	b := jobBody{ID: j.ID, State: string(j.State), Pipeline: j.Pipeline.Name, MediaID: j.MediaID, Metadata: j.Metadata,
 		Priority: priorities[min(max(j.Priority, 0), 2)], Progress: percent(v.Progress()), Steps: []stepView{}, Error: errorOf(j.Error),
-		Source:   sourceView{FileName: j.Source.FileName, ContentType: j.Source.ContentType, SizeBytes: j.Source.SizeBytes},
+		Source:   sourceOf(j.Source),
 		Warnings: j.Warnings, RetryOf: j.RetryOf, CreatedAt: j.CreatedAt.UTC(), StartedAt: optional(j.StartedAt), FinishedAt: optional(j.FinishedAt)}
 	for _, p := range j.Pipeline.Steps {
 		s := j.Steps[p.Name]
 		sv := stepView{Name: p.Name, Kind: string(p.Kind), State: string(s.State), Optional: p.Optional,
-			Progress: percent(v.StepProgress(p.Name)), Error: errorOf(s.Error)}
+			Progress: percent(v.StepProgress(p.Name)), TasksTotal: s.Tasks, TasksDone: v.TasksDone(p.Name), Error: errorOf(s.Error)}
 		for _, t := range v.Tasks {
 			if t.Step == p.Name {
 				sv.Tasks = append(sv.Tasks, taskViewOf(t))

@@ -1,0 +1,64 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/reelmill/reelmill/pkg/blob"
+	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
+)
+
+// signUploads adds the requests that upload the source and the subtitle files of a new job.
+func (s *Service) signUploads(ctx context.Context, c *Created) error {
+	src := c.Job.Source
+	up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: src.Key, ContentType: src.ContentType, SizeBytes: src.DeclaredBytes}, s.cfg.UploadTTL)
+	if err != nil {
+		return fmt.Errorf("presign the upload of job %s: %w", c.Job.ID, err)
+	}
+	c.Upload = &up
+	for _, f := range src.Subtitles {
+		up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: f.Key, SizeBytes: f.DeclaredBytes}, s.cfg.UploadTTL)
+		if err != nil {
+			return fmt.Errorf("presign the upload of a subtitle file of job %s: %w", c.Job.ID, err)
+		}
+		c.Subtitles = append(c.Subtitles, up)
+	}
+	return nil
+}
+
+// CompleteUpload says that the source and its subtitle files are uploaded: the objects are pinned and the job
+// starts. Saying it again is no error. Faults: job_not_found, upload_missing, source_truncated (another
+// length than was declared; it can be uploaded again), source_too_large, upload_not_expected (the job
+// started with another source, or has ended).
+func (s *Service) CompleteUpload(ctx context.Context, tenant, id string) (job.Job, error) {
+	j, err := s.get(ctx, tenant, id)
+	if err != nil {
+		return j, err
+	}
+	head, err := s.Blobs.Head(ctx, j.Source.Key)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return j, fault.New(fault.CodeUploadMissing, "")
+	case err != nil:
+		return j, fmt.Errorf("check the source of job %s: %w", id, err)
+	case j.State == job.AwaitingUpload && j.Source.DeclaredBytes > 0 && head.SizeBytes != j.Source.DeclaredBytes:
+		return j, fault.New(fault.CodeSourceTruncated, "the upload has %d bytes, %d were declared; upload it again", head.SizeBytes, j.Source.DeclaredBytes)
+	case head.SizeBytes > s.cfg.MaxSourceBytes:
+		return j, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", head.SizeBytes, s.cfg.MaxSourceBytes)
+	}
+	stored := saga.SourceStored{ETag: head.ETag, SizeBytes: head.SizeBytes}
+	if j.State == job.AwaitingUpload {
+		if stored.Subtitles, err = s.pinSubtitles(ctx, j); err != nil {
+			return j, err
+		}
+	}
+	j, err = s.Orchestrator.Apply(ctx, id, stored)
+	if err != nil {
+		return j, notFound(err)
+	}
+	s.Orchestrator.Wake(id)
+	return j, nil
+}
