@@ -13,8 +13,10 @@ require (
 	github.com/reelmill/reelmill/pkg/ffmpeg v0.0.0
 	github.com/reelmill/reelmill/pkg/messaging v0.0.0
 	github.com/reelmill/reelmill/pkg/sqlite v0.0.0
+	github.com/reelmill/reelmill/pkg/worker v0.0.0
 	github.com/reelmill/reelmill/services/job-service v0.0.0
 	github.com/reelmill/reelmill/services/thumbnail-worker v0.0.0
+	github.com/reelmill/reelmill/services/transcoding-worker v0.0.0
 	github.com/vbauerster/mpb/v8 v8.16.2
 	github.com/versity/versitygw v1.8.0
 	go.uber.org/goleak v1.3.0
@@ -28,6 +30,9 @@ require (
 	github.com/VividCortex/ewma v1.2.0 // indirect
 	github.com/acarl005/stripansi v0.0.0-20180116102854-5a71ef0e047d // indirect
 	github.com/andybalholm/brotli v1.2.3 // indirect
+	github.com/asticode/go-astikit v0.20.0 // indirect
+	github.com/asticode/go-astisub v0.34.0 // indirect
+	github.com/asticode/go-astits v1.8.0 // indirect
 	github.com/aws/aws-sdk-go v1.38.20 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.47.8 // indirect
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.26 // indirect
@@ -98,7 +103,6 @@ require (
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/rabbitmq/amqp091-go v1.16.0 // indirect
-	github.com/reelmill/reelmill/pkg/worker v0.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/ryanuber/go-glob v1.0.0 // indirect
 	github.com/segmentio/kafka-go v0.4.51 // indirect
@@ -167,4 +171,5 @@ replace (
 	github.com/reelmill/reelmill/pkg/worker => ../../pkg/worker
 	github.com/reelmill/reelmill/services/job-service => ../job-service
 	github.com/reelmill/reelmill/services/thumbnail-worker => ../thumbnail-worker
+	github.com/reelmill/reelmill/services/transcoding-worker => ../transcoding-worker
 )

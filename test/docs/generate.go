@@ -18,6 +18,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/platform"
 	jobservice "github.com/reelmill/reelmill/services/job-service"
 	thumbnailworker "github.com/reelmill/reelmill/services/thumbnail-worker"
+	transcodingworker "github.com/reelmill/reelmill/services/transcoding-worker"
 )
 
 var (
@@ -42,12 +43,13 @@ func Generate(ctx context.Context, root string) (map[string][]byte, error) {
 }
 
 func configuration(ctx context.Context, root string) ([]byte, error) {
-	var data struct{ Shared, JobService, ThumbnailWorker, Serve, Process string }
+	var data struct{ Shared, JobService, ThumbnailWorker, TranscodingWorker, Serve, Process string }
 	for _, table := range []struct {
 		into   *string
 		config any
 	}{
 		{&data.Shared, platform.Config{}}, {&data.JobService, jobservice.Config{}}, {&data.ThumbnailWorker, thumbnailworker.Config{}},
+		{&data.TranscodingWorker, transcodingworker.Config{}},
 	} {
 		var b bytes.Buffer
 		if err := env.Markdown(&b, env.Section{Config: table.config}); err != nil {

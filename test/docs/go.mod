@@ -10,9 +10,13 @@ require (
 	github.com/reelmill/reelmill/pkg/platform v0.0.0
 	github.com/reelmill/reelmill/services/job-service v0.0.0
 	github.com/reelmill/reelmill/services/thumbnail-worker v0.0.0
+	github.com/reelmill/reelmill/services/transcoding-worker v0.0.0
 )
 
 require (
+	github.com/asticode/go-astikit v0.20.0 // indirect
+	github.com/asticode/go-astisub v0.34.0 // indirect
+	github.com/asticode/go-astits v1.8.0 // indirect
 	github.com/aws/aws-sdk-go v1.38.20 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.47.8 // indirect
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.26 // indirect
@@ -114,4 +118,5 @@ replace (
 	github.com/reelmill/reelmill/pkg/worker => ../../pkg/worker
 	github.com/reelmill/reelmill/services/job-service => ../../services/job-service
 	github.com/reelmill/reelmill/services/thumbnail-worker => ../../services/thumbnail-worker
+	github.com/reelmill/reelmill/services/transcoding-worker => ../../services/transcoding-worker
 )

@@ -69,7 +69,7 @@ type Config struct {
 	S3PublicURL string
 	// OpsAddr is where probes and metrics are served; nowhere where empty.
 	OpsAddr string
-	// Slots is how many tasks are processed at a time; half of GOMAXPROCS, at least 1, where 0.
+	// Slots is how many tasks of each kind are processed at a time; half of GOMAXPROCS, at least 1, where 0.
 	Slots int
 	// Drain is how long running work may go on after the stop; 25 s where 0.
 	Drain time.Duration
@@ -90,13 +90,9 @@ type App struct {
 	blobs    *s3blob.Store
 	broker   *membroker.Broker
 	jobs     *jobservice.Service
-	worker   runner
+	workers  []lifecycle.Component
 	ops      *ops.Server
 	health   *ops.Health
-}
-
-type runner interface {
-	Run(ctx context.Context) error
 }
 
 // Open assembles the process: afterwards storage answers and all addresses are bound, but nothing is
@@ -172,7 +168,7 @@ func (a *App) openServices(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.worker, err = a.newWorker()
+	a.workers, err = a.newWorkers()
 	return err
 }
 
@@ -233,8 +229,8 @@ func (a *App) Run(ctx context.Context) error {
 			return errors.Join(a.blobs.Close(), a.s3.Close())
 		}},
 		{Name: "job-service", Run: a.jobs.Run},
-		{Name: "thumbnail-worker", Run: a.worker.Run},
 	}
+	components = append(components, a.workers...)
 	if a.ops != nil {
 		components = append(components, lifecycle.Component{Name: "ops", Run: a.ops.Run, Support: true})
 	}

@@ -36,7 +36,7 @@ type processCommand struct {
 	Data     string        `type:"path" placeholder:"DIR" help:"Keep all data in DIR and use what is there; a temporary folder by default."`
 	Keep     bool          `help:"Do not delete the temporary data folder."`
 	Timeout  time.Duration `placeholder:"TIME" help:"Cancel the job if it has not ended after TIME (90s, 10m, 1h)."`
-	Slots    int           `default:"${slots}" placeholder:"N" help:"How many tasks are processed at a time (${default})."`
+	Slots    int           `default:"${slots}" placeholder:"N" help:"How many tasks of each kind are processed at a time (${default})."`
 	JSON     bool          `name:"json" help:"Print one JSON document instead of progress and a table."`
 }
 

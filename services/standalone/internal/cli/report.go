@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -47,15 +48,45 @@ type reportOutput struct {
 	Width     int               `json:"width,omitempty"`
 	Height    int               `json:"height,omitempty"`
 	At        *contract.Seconds `json:"at_seconds,omitempty"`
+	// rendition is what a segment belongs to: the folder of its step, and the rung or track.
+	rendition string
 }
 
 // made notes what was copied to dir.
 func (r *report) made(dir string, m contract.Manifest) {
 	r.OutputDir, r.Manifest, r.Notes, r.Source.Media = dir, filepath.Join(dir, outputs.ManifestName), m.Notes, m.Source.Media
 	for _, o := range m.Outputs {
-		r.Outputs = append(r.Outputs, reportOutput{Path: o.Path, Kind: o.Kind, MediaType: o.MediaType, SizeBytes: o.SizeBytes,
-			SHA256: o.SHA256, Width: o.Width, Height: o.Height, At: o.At})
+		out := reportOutput{Path: o.Path, Kind: o.Kind, MediaType: o.MediaType, SizeBytes: o.SizeBytes,
+			SHA256: o.SHA256, Width: o.Width, Height: o.Height, At: o.At}
+		if o.Segment != nil {
+			folder, _, _ := strings.Cut(o.Path, "/")
+			out.rendition = folder + "/" + o.Segment.Rendition
+		}
+		r.Outputs = append(r.Outputs, out)
 	}
+}
+
+// summed returns the outputs with the segments of a rendition, which may be thousands, as one entry.
+func summed(outputs []reportOutput) []reportOutput {
+	var all []reportOutput
+	at := map[string]int{}
+	count := map[string]int{}
+	for _, o := range outputs {
+		if o.Kind != contract.OutputSegment {
+			all = append(all, o)
+			continue
+		}
+		i, ok := at[o.rendition]
+		if !ok {
+			i = len(all)
+			at[o.rendition] = i
+			all = append(all, reportOutput{Kind: o.Kind})
+		}
+		count[o.rendition]++
+		all[i].SizeBytes += o.SizeBytes
+		all[i].Path = fmt.Sprintf("%s (%d segments)", o.rendition, count[o.rendition])
+	}
+	return all
 }
 
 // print writes the report for a person. That stdout cannot be written has nowhere to be told.
@@ -67,7 +98,7 @@ func (r *report) print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "PATH\tKIND\tSIZE\tDIMENSIONS")
 	var total int64
-	for _, o := range r.Outputs {
+	for _, o := range summed(r.Outputs) {
 		size := ""
 		if o.Width > 0 {
 			size = fmt.Sprintf("%dx%d", o.Width, o.Height)

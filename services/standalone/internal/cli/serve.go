@@ -20,7 +20,7 @@ type serveCommand struct {
 	S3PublicURL string        `name:"s3-public-url" placeholder:"URL" help:"The URL under which clients reach object storage, where it is not that of --s3-addr."`
 	OpsAddr     string        `name:"ops-addr" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are served, without authentication; nowhere by default."`
 	Data        string        `type:"path" default:"${data}" placeholder:"DIR" help:"The folder of all data (${default})."`
-	Slots       int           `default:"${slots}" placeholder:"N" help:"How many tasks are processed at a time (${default})."`
+	Slots       int           `default:"${slots}" placeholder:"N" help:"How many tasks of each kind are processed at a time (${default})."`
 	Drain       time.Duration `default:"25s" placeholder:"TIME" help:"How long running work may go on after a signal; what is left goes on after the next start (${default})."`
 	JSON        bool          `name:"json" help:"Print the addresses as one line of JSON."`
 }

@@ -123,7 +123,7 @@ func (c *Client) Outputs(ctx context.Context, id string) ([]Output, error) {
 	var list struct {
 		Outputs []Output `json:"outputs"`
 	}
-	if err := c.call(ctx, http.MethodGet, jobPath(id, "/outputs"), nil, nil, &list); err != nil {
+	if err := c.call(ctx, http.MethodGet, jobPath(id, "/outputs?segments=true"), nil, nil, &list); err != nil {
 		return nil, fmt.Errorf("list outputs: %w", err)
 	}
 	return list.Outputs, nil

@@ -1,0 +1,327 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/hls"
+	"github.com/reelmill/reelmill/pkg/core/media"
+)
+
+// manifests reads every playlist and manifest back and follows what it names.
+func (v *verification) manifests(ctx context.Context) error {
+	step, ok := v.spec.Steps[contract.OpPackage]
+	if !ok {
+		return nil
+	}
+	results, err := v.w.Results(ctx, step)
+	if err != nil {
+		return err
+	}
+	objects := map[string]contract.Output{}
+	for _, p := range slices.Concat(v.parts.rungs, v.parts.tracks) {
+		for _, o := range slices.Concat(p.inits[:min(1, len(p.inits))], p.segments, []contract.Output{p.subtitles}) {
+			objects[o.Path] = o
+		}
+	}
+	var written []contract.Output
+	for _, r := range results {
+		written = append(written, r.Outputs...)
+	}
+	for _, o := range written {
+		objects[o.Path] = o
+	}
+	f := follower{v: v, objects: objects, named: map[string]bool{}}
+	for _, o := range written {
+		if o.Kind == contract.OutputMultivariant {
+			err = errors.Join(err, f.multivariant(ctx, o))
+		}
+	}
+	for _, o := range written {
+		if o.Kind == contract.OutputDASH {
+			err = errors.Join(err, f.dash(ctx, o))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return f.complete()
+}
+
+// follower follows references from playlist to playlist to segment.
+type follower struct {
+	v       *verification
+	objects map[string]contract.Output
+	named   map[string]bool
+}
+
+// resolve returns the object that a reference in the file at from names.
+func (f *follower) resolve(from, uri string) (contract.Output, error) {
+	to := path.Join(path.Dir(from), uri)
+	o, ok := f.objects[to]
+	if !ok {
+		return o, invalid("%s names %s, which was not made", from, uri)
+	}
+	f.named[to] = true
+	return o, nil
+}
+
+func (f *follower) multivariant(ctx context.Context, o contract.Output) error {
+	f.named[o.Path] = true
+	text, err := f.v.read(ctx, o)
+	if err != nil {
+		return err
+	}
+	m, err := hls.ParseMultivariant(text)
+	if err != nil {
+		return invalid("%s cannot be read: %v", o.Path, err)
+	}
+	seen := 0
+	for _, r := range m.Renditions {
+		if r.URI == "" {
+			continue
+		}
+		seen++
+		if err := f.playlist(ctx, o.Path, r.URI, false); err != nil {
+			return err
+		}
+	}
+	for _, variant := range m.Variants {
+		seen++
+		if err := f.playlist(ctx, o.Path, variant.URI, false); err != nil {
+			return err
+		}
+		if err := f.variant(o.Path, variant); err != nil {
+			return err
+		}
+	}
+	for _, k := range m.KeyFrames {
+		if err := f.playlist(ctx, o.Path, k.URI, true); err != nil {
+			return err
+		}
+	}
+	f.v.found("playlists", o.Path, "%d playlists name %d objects, all of which are stored as recorded", seen+len(m.KeyFrames), len(f.named))
+	return nil
+}
+
+// variant compares what is said of a variant with what ffprobe and the boxes say of it.
+func (f *follower) variant(from string, variant hls.Variant) error {
+	name := path.Base(path.Dir(path.Join(path.Dir(from), variant.URI)))
+	m, ok := f.v.measured[name]
+	if !ok {
+		return invalid("%s has a variant %s that nobody made", from, variant.URI)
+	}
+	declared := strings.Split(variant.Codecs, ",")
+	if !slices.Contains(declared, m.Codecs) {
+		return invalid("variant %s declares the codecs %q, it has %q", name, variant.Codecs, m.Codecs)
+	}
+	if err := sameCodec(m.Codecs, f.v.described[name]); err != nil {
+		return fmt.Errorf("variant %s: %w", name, err)
+	}
+	for _, t := range f.v.parts.tracks {
+		if t.kind == media.KindAudio && !slices.Contains(declared, f.v.measured[t.name].Codecs) {
+			return invalid("variant %s declares the codecs %q, its sound has %q", name, variant.Codecs, f.v.measured[t.name].Codecs)
+		}
+	}
+	if m.Size.Valid() && variant.Resolution != m.Size {
+		return invalid("variant %s declares %v, it has %v", name, variant.Resolution, m.Size)
+	}
+	f.v.found("codecs", name, "%s, as ffprobe reads it", variant.Codecs)
+	return nil
+}
+
+// playlist checks one media playlist.
+func (f *follower) playlist(ctx context.Context, from, uri string, keyFrames bool) error {
+	o, err := f.resolve(from, uri)
+	if err != nil {
+		return err
+	}
+	text, err := f.v.read(ctx, o)
+	if err != nil {
+		return err
+	}
+	m, err := hls.ParseMedia(text)
+	if err != nil {
+		return invalid("%s cannot be read: %v", o.Path, err)
+	}
+	if !m.Ended || m.Type != hls.VOD || m.KeyFramesOnly != keyFrames {
+		return invalid("%s is not the whole playlist that it should be", o.Path)
+	}
+	for i, s := range m.Segments {
+		named, err := f.resolve(o.Path, s.URI)
+		if err != nil {
+			return err
+		}
+		if s.Map.URI != "" {
+			if _, err := f.resolve(o.Path, s.Map.URI); err != nil {
+				return err
+			}
+		}
+		if err := sameSegment(o.Path, i, s, named, keyFrames); err != nil {
+			return err
+		}
+	}
+	return f.length(o.Path, m)
+}
+
+// sameSegment compares an entry of a playlist with the object that it names.
+func sameSegment(playlist string, i int, s hls.Segment, o contract.Output, keyFrames bool) error {
+	if o.Segment == nil { // subtitles
+		return nil
+	}
+	if o.Segment.Number != i+1 {
+		return invalid("%s has segment %d where segment %d belongs", playlist, o.Segment.Number, i+1)
+	}
+	if off := s.Duration - o.Segment.Duration.Duration(); off.Abs() > tick {
+		return invalid("%s says that segment %d lasts %v, it lasts %v", playlist, i+1, s.Duration, o.Segment.Duration.Duration())
+	}
+	if want := (hls.ByteRange{Length: o.Segment.KeyBytes}); keyFrames && s.Range != want {
+		return invalid("%s refers to bytes %v of segment %d, its keyframe has %v", playlist, s.Range, i+1, want)
+	}
+	return nil
+}
+
+// length compares a playlist's length with that of the rendition.
+func (f *follower) length(playlist string, m hls.Media) error {
+	name := path.Base(path.Dir(playlist))
+	var want time.Duration
+	switch i := slices.IndexFunc(slices.Concat(f.v.parts.rungs, f.v.parts.tracks), func(p part) bool { return p.name == name }); {
+	case i < 0:
+		return invalid("%s belongs to no rendition", playlist)
+	case i < len(f.v.parts.rungs):
+		want = f.v.plan.Video.End.Duration() - f.v.plan.Video.Start.Duration()
+		if n := len(m.Segments); n != len(f.v.parts.rungs[i].segments) {
+			return invalid("%s has %d of %d segments", playlist, n, len(f.v.parts.rungs[i].segments))
+		}
+		if off := m.Duration() - want; off.Abs() > f.v.plan.Video.FrameRate.FrameDuration()+tick && !f.v.plan.Damaged {
+			return invalid("the segments of %s last %v, the source %v", playlist, m.Duration(), want)
+		}
+	default:
+		p := f.v.parts.tracks[i-len(f.v.parts.rungs)]
+		if p.kind == media.KindAudio && len(m.Segments) != len(p.segments) {
+			return invalid("%s has %d of %d segments", playlist, len(m.Segments), len(p.segments))
+		}
+	}
+	return nil
+}
+
+// dash checks that a DASH manifest names what was made, and lasts as long.
+func (f *follower) dash(ctx context.Context, o contract.Output) error {
+	f.named[o.Path] = true
+	text, err := f.v.read(ctx, o)
+	if err != nil {
+		return err
+	}
+	d, err := parseDASH(text)
+	if err != nil {
+		return invalid("%s cannot be read: %v", o.Path, err)
+	}
+	for _, uri := range d.uris {
+		if _, err := f.resolve(o.Path, uri); err != nil {
+			return err
+		}
+	}
+	want := 0
+	for _, p := range slices.Concat(f.v.parts.rungs, f.v.parts.tracks) {
+		if p.kind == media.KindSubtitle {
+			want++
+		} else {
+			want += 1 + len(p.segments)
+		}
+	}
+	if len(d.uris) != want {
+		return invalid("%s names %d objects, want %d", o.Path, len(d.uris), want)
+	}
+	if off := d.duration - f.v.plan.Duration.Duration(); off.Abs() > soundSlack && !f.v.plan.Damaged {
+		return invalid("%s lasts %v, the source %v", o.Path, d.duration, f.v.plan.Duration.Duration())
+	}
+	f.v.found("playlists", o.Path, "names %d objects, all of which are stored as recorded", len(d.uris))
+	return nil
+}
+
+// complete reports objects that nothing names: nobody would play them.
+func (f *follower) complete() error {
+	for p := range f.objects {
+		if p != "" && !f.named[p] {
+			return invalid("no playlist names %s", p)
+		}
+	}
+	return nil
+}
+
+// sameCodec compares an RFC 6381 name with what ffprobe says of the same stream.
+func sameCodec(name string, info media.Info) error {
+	if len(info.Streams) != 1 {
+		return invalid("ffprobe finds %d streams", len(info.Streams))
+	}
+	s := info.Streams[0]
+	for prefix, codec := range map[string]string{"avc1.": "h264", "hvc1.": "hevc", "mp4a.40.": "aac", "opus": "opus"} {
+		if strings.HasPrefix(name, prefix) && s.Codec == codec {
+			return nil
+		}
+	}
+	return invalid("%q is declared, ffprobe finds %s", name, s.Codec)
+}
+
+// joined proves the MP4 file: its frames are those of the renditions that were decoded, in the same order.
+func (v *verification) joined(ctx context.Context) error {
+	step, ok := v.spec.Steps[contract.OpJoin]
+	if !ok {
+		return nil
+	}
+	results, err := v.w.Results(ctx, step)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		for _, o := range r.Outputs {
+			if err := v.joinedFile(ctx, o); err != nil {
+				return fmt.Errorf("file %s: %w", o.Path, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verification) joinedFile(ctx context.Context, o contract.Output) error {
+	file := filepath.Join(v.w.Scratch(), "joined")
+	defer os.Remove(file)
+	if err := v.w.Fetch(ctx, o, file); err != nil {
+		return err
+	}
+	var renditions []Rendition
+	for _, p := range v.parts.joined() {
+		r, dir, err := v.fetch(ctx, p)
+		defer os.RemoveAll(dir)
+		if err != nil {
+			return err
+		}
+		renditions = append(renditions, r)
+	}
+	n, err := v.sameFrames(ctx, renditions, file)
+	if err != nil {
+		return err
+	}
+	v.found("identity", o.Path, "holds the %d coded frames of the renditions that were decoded, in the same order", n)
+	info, err := v.check.DescribeFile(ctx, file, &v.meter)
+	if err != nil {
+		return err
+	}
+	if len(info.Streams) != len(renditions) {
+		return invalid("it has %d streams, want %d", len(info.Streams), len(renditions))
+	}
+	// The file may be shorter than the film by the last frame's span, and longer by the padding of sound.
+	if off := info.Duration() - v.plan.Duration.Duration(); off.Abs() > soundSlack && !v.plan.Damaged {
+		return invalid("it lasts %v, the source %v", info.Duration(), v.plan.Duration.Duration())
+	}
+	v.found("duration", o.Path, "lasts %v, the source %v", info.Duration(), v.plan.Duration.Duration())
+	return nil
+}

@@ -1,0 +1,277 @@
+// Package workspacetest carries out all operations of a transcode step without a worker or a job-service
+// around them: a folder stands for the bucket, and results are kept in memory. Tests and benchmarks of
+// whole films use it.
+package workspacetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
+)
+
+// Folder is the folder of the outputs of a Group, and the step's name.
+const Folder = "video"
+
+// Steps are the names of the operations' steps.
+var Steps = map[contract.TranscodeOp]string{
+	contract.OpPlan: "video-plan", contract.OpTrack: "video-tracks", contract.OpChunk: "video-chunks",
+	contract.OpPackage: "video-package", contract.OpJoin: "video-join", contract.OpVerify: "video-verify",
+}
+
+// Group is one transcode step of a job. Its operations may be carried out one after the other, or those of one step
+// concurrently.
+type Group struct {
+	transcoder *transcode.Transcoder
+	dir        string
+	source     string
+	params     contract.TranscodeParams
+	// Workers and Sidecars are those of the plan; set them before Run.
+	Workers  int
+	Sidecars []string
+
+	mu      sync.Mutex
+	results map[contract.TranscodeOp][]contract.TaskResult
+	runs    int
+}
+
+// New returns a group that processes the file source with a folder dir of its own.
+func New(t *transcode.Transcoder, source, dir string, params contract.TranscodeParams) *Group {
+	return &Group{transcoder: t, source: source, dir: dir, params: params.WithDefaults(), Workers: 2, results: map[contract.TranscodeOp][]contract.TaskResult{}}
+}
+
+// Run carries out everything up to the operation last, and returns the plan.
+func (g *Group) Run(ctx context.Context, last contract.TranscodeOp) (contract.TranscodePlan, error) {
+	for _, op := range g.Operations() {
+		if err := g.Step(ctx, op); err != nil {
+			return g.Plan(), err
+		}
+		if op == last {
+			break
+		}
+	}
+	return g.Plan(), nil
+}
+
+// Operations returns the operations of the group, in order.
+func (g *Group) Operations() []contract.TranscodeOp {
+	ops := []contract.TranscodeOp{contract.OpPlan, contract.OpTrack}
+	if !g.params.AudioOnly {
+		ops = append(ops, contract.OpChunk)
+	}
+	streams, join := false, false
+	for _, f := range g.params.Formats {
+		streams = streams || f != contract.MP4
+		join = join || f == contract.MP4
+	}
+	if streams {
+		ops = append(ops, contract.OpPackage)
+	}
+	if join {
+		ops = append(ops, contract.OpJoin)
+	}
+	return append(ops, contract.OpVerify)
+}
+
+// Step carries out all tasks of one operation, one after the other.
+func (g *Group) Step(ctx context.Context, op contract.TranscodeOp) error {
+	n := 1
+	switch p := g.Plan(); op {
+	case contract.OpTrack:
+		n = len(p.Tracks)
+	case contract.OpChunk:
+		n = len(p.Video.Chunks)
+	}
+	results := make([]contract.TaskResult, n)
+	for i := range results {
+		r, err := g.Task(ctx, op, i)
+		if err != nil {
+			return fmt.Errorf("%s %d: %w", op, i, err)
+		}
+		results[i] = r
+	}
+	g.Set(op, results)
+	return nil
+}
+
+// Task carries out one task and returns its result, as it would be read from the database.
+func (g *Group) Task(ctx context.Context, op contract.TranscodeOp, index int) (contract.TaskResult, error) {
+	g.mu.Lock()
+	g.runs++
+	scratch := filepath.Join(g.dir, fmt.Sprintf("scratch-%d", g.runs))
+	g.mu.Unlock()
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return contract.TaskResult{}, err
+	}
+	defer os.RemoveAll(scratch)
+	spec := contract.TranscodeSpec{Op: op, Folder: Folder, Source: contract.SourceRef{Key: "source", SizeBytes: 1}, Params: g.params,
+		Steps: map[contract.TranscodeOp]string{}, Workers: g.Workers, Index: index}
+	for _, o := range g.Operations() {
+		spec.Steps[o] = Steps[o]
+	}
+	for i := range g.Sidecars {
+		spec.Sidecars = append(spec.Sidecars, contract.Sidecar{SourceRef: contract.SourceRef{Key: fmt.Sprintf("sidecar-%d", i)}, Language: "en"})
+	}
+	r, err := g.transcoder.Transcode(ctx, spec, &workspace{g: g, scratch: scratch, prefix: fmt.Sprintf("%s/%d/", Steps[op], index)})
+	if err != nil {
+		return r, err
+	}
+	// Through JSON, as everything that passes from task to task.
+	b, err := json.Marshal(r)
+	if err != nil {
+		return r, err
+	}
+	var read contract.TaskResult
+	return read, json.Unmarshal(b, &read)
+}
+
+// Plan returns the group's plan, zero before it was made.
+func (g *Group) Plan() contract.TranscodePlan {
+	if r := g.Results(contract.OpPlan); len(r) == 1 && r[0].Plan != nil {
+		return *r[0].Plan
+	}
+	return contract.TranscodePlan{}
+}
+
+// Results returns what the tasks of an operation have recorded. They may be changed.
+func (g *Group) Results(op contract.TranscodeOp) []contract.TaskResult {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.results[op]
+}
+
+// Set records the results of an operation.
+func (g *Group) Set(op contract.TranscodeOp, results []contract.TaskResult) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.results[op] = results
+}
+
+// Outputs returns everything that was made, by path.
+func (g *Group) Outputs() map[string]contract.Output {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := map[string]contract.Output{}
+	for _, results := range g.results {
+		for _, r := range results {
+			for _, o := range r.Outputs {
+				all[o.Path] = o
+			}
+		}
+	}
+	return all
+}
+
+// File returns where an object is kept.
+func (g *Group) File(o contract.Output) string {
+	return filepath.Join(g.dir, "bucket", filepath.FromSlash(o.Key))
+}
+
+// Export copies all outputs to a folder, by their paths.
+func (g *Group) Export(dir string) error {
+	for path, o := range g.Outputs() {
+		if err := copyFile(g.File(o), filepath.Join(dir, filepath.FromSlash(path))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o600)
+}
+
+// workspace is that of one task.
+type workspace struct {
+	g       *Group
+	scratch string
+	prefix  string
+}
+
+var _ transcode.Workspace = (*workspace)(nil)
+
+func (w *workspace) Scratch() string { return w.scratch }
+
+// Source links the file under a name that says nothing, as a worker's source has.
+func (w *workspace) Source(_ context.Context, ref contract.SourceRef) (string, error) {
+	target := w.g.source
+	var sidecar int
+	if _, err := fmt.Sscanf(ref.Key, "sidecar-%d", &sidecar); err == nil {
+		target = w.g.Sidecars[sidecar]
+	} else if ref.Key != "source" {
+		target = w.g.File(contract.Output{Key: ref.Key})
+	}
+	target, err := filepath.Abs(target)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(w.scratch, "src")
+	_ = os.Remove(path) // another source of the same task
+	if err := os.Symlink(target, path); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+func (w *workspace) Results(_ context.Context, step string) ([]contract.TaskResult, error) {
+	for op, name := range Steps {
+		if name == step {
+			return w.g.Results(op), nil
+		}
+	}
+	return nil, fault.New(fault.CodeInternal, "there is no step %q", step)
+}
+
+func (w *workspace) Fetch(_ context.Context, o contract.Output, path string) error {
+	b, err := os.ReadFile(w.g.File(o))
+	if err != nil {
+		return fault.Wrap(fault.CodeOutputMissing, err, "output %s is not stored any more", o.Path)
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != o.SHA256 || int64(len(b)) != o.SizeBytes {
+		return fault.New(fault.CodeOutputMissing, "output %s is stored with another content than was recorded", o.Path)
+	}
+	return os.WriteFile(path, b, 0o600)
+}
+
+func (w *workspace) Store(ctx context.Context, localPath string, o contract.Output) (contract.Output, error) {
+	if ctx.Err() != nil {
+		return o, context.Cause(ctx)
+	}
+	f, err := os.Open(localPath)
+	if err != nil {
+		return o, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return o, err
+	}
+	o.Key, o.ETag = w.prefix+o.Path, "etag"
+	w.g.Rewrite(&o, b)
+	return o, os.WriteFile(w.g.File(o), b, 0o600)
+}
+
+func (w *workspace) Progress(int) {}
+
+// Rewrite makes the record of an object fit a content: what a worker would have recorded of it.
+func (g *Group) Rewrite(o *contract.Output, content []byte) {
+	sum := sha256.Sum256(content)
+	o.SizeBytes, o.SHA256 = int64(len(content)), hex.EncodeToString(sum[:])
+	_ = os.MkdirAll(filepath.Dir(g.File(*o)), 0o700) // writing fails where this did
+}
