@@ -44,6 +44,8 @@ type Stream struct {
 	// Codec is ffmpeg's codec name ("h264", "aac"); Profile its profile, where known.
 	Codec   string `json:"codec"`
 	Profile string `json:"profile,omitempty"`
+	// Level is the codec's level as its bitstream has it (40 for 4.0 in H.264, 120 for 4.0 in HEVC), 0 where unknown.
+	Level int `json:"level,omitempty"`
 	// Start is the first timestamp and Duration the span after it; 0 where unknown.
 	Start    time.Duration `json:"start_ns,omitempty"`
 	Duration time.Duration `json:"duration_ns,omitempty"`

@@ -2,20 +2,17 @@ package args
 
 import "strconv"
 
-// Resample brings sound to the rate and, together with Samples after it, to channels. Its output begins with
-// that sample of the stream's clock: what begins later is preceded by silence, what begins earlier is cut off,
-// and a gap of more than a tenth of a second is filled. Silence is held in memory (see Silence). Channels that
-// are mixed into fewer are quieter, so that their sum cannot clip.
-func Resample(rate int, first int64) Filter {
-	return New("aresample", intOpt("sample_rate", rate), opt("async", "1"), opt("first_pts", strconv.FormatInt(first, 10)), opt("rematrix_maxval", "1"))
+// Resample brings sound to the rate and, together with Samples after it, to channels. Its output begins at
+// 0 of the stream's clock: what begins later is preceded by silence, which is held in memory (see Silence),
+// what begins earlier is cut off, and a gap of more than a tenth of a second is filled. Channels that are
+// mixed into fewer are quieter, so that their sum cannot clip.
+func Resample(rate int) Filter {
+	return New("aresample", intOpt("sample_rate", rate), opt("async", "1"), opt("first_pts", "0"), opt("rematrix_maxval", "1"))
 }
 
-// Silence puts so many samples of silence before the sound, which then begins at 0.
-func Silence(samples int64) []Filter {
-	return []Filter{
-		New("asetpts", opt("expr", "PTS-STARTPTS")),
-		New("adelay", opt("delays", strconv.FormatInt(samples, 10)+"S"), opt("all", "1")),
-	}
+// Silence puts so many samples of silence before sound that begins at 0, as Resample makes it.
+func Silence(samples int64) Filter {
+	return New("adelay", opt("delays", strconv.FormatInt(samples, 10)+"S"), opt("all", "1"))
 }
 
 // Samples converts to planar floating point samples of that rate and number of channels, which is 1 or 2.

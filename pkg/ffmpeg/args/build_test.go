@@ -99,7 +99,7 @@ func chunk(src string) args.Plan {
 
 // sound is a plan of a track whose loudness is measured behind a limiter, and of its subtitles.
 func sound(src string) args.Plan {
-	filters := []args.Filter{args.AudioTimebase(1_000_000), args.AudioShift(-20), args.Resample(48000, 96000), args.Samples(48000, 1), args.Silence(96000)[0], args.Silence(96000)[1], args.AudioTrim(0, time.Hour),
+	filters := []args.Filter{args.AudioTimebase(1_000_000), args.AudioShift(-20), args.Resample(48000), args.Samples(48000, 1), args.Silence(96000), args.AudioTrim(0, time.Hour),
 		args.Gain(-6.25), args.Limit(0.8414)}
 	return args.Plan{
 		Inputs: []args.Input{{Path: src, GeneratePTS: true, DropCorrupt: true, Guard: args.Guard{TextSubtitles: true}}},

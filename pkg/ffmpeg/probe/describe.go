@@ -63,6 +63,7 @@ type rawStream struct {
 	CodecName      text            `json:"codec_name"`
 	CodecType      text            `json:"codec_type"`
 	Profile        text            `json:"profile"`
+	Level          text            `json:"level"`
 	Width          text            `json:"width"`
 	Height         text            `json:"height"`
 	SampleAspect   text            `json:"sample_aspect_ratio"`
@@ -118,7 +119,7 @@ func (d description) info(size int64) media.Info {
 // stream translates the i-th stream.
 func (s rawStream) stream(i int) media.Stream {
 	out := media.Stream{
-		Index: i, Kind: media.StreamKind(s.CodecType), Codec: string(s.CodecName), Profile: known(s.Profile),
+		Index: i, Kind: media.StreamKind(s.CodecType), Codec: string(s.CodecName), Profile: known(s.Profile), Level: s.Level.side(),
 		Duration: span(string(s.Duration)), Frames: s.Frames.count(), BitsPerSecond: s.BitRate.count(),
 		Default: s.Disposition["default"] == "1", AttachedPicture: s.Disposition["attached_pic"] == "1",
 	}

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -12,17 +11,14 @@ const (
 	maxPackets = 5_000_000
 	// maxKeyframes bounds how many keyframe times are kept.
 	maxKeyframes = 200_000
-	// maxLine bounds a line of ffprobe's output; what is longer is no packet.
-	maxLine = 4 << 10
 )
 
 // index takes in ffprobe's list of packets line by line as it is written, so that a long film costs no
 // more memory than its keyframes.
 type index struct {
-	frame   time.Duration // span of a packet that tells none
-	times   bool          // the times of all frames are wanted
-	partial []byte
-	skip    bool
+	lines
+	frame time.Duration // span of a packet that tells none
+	times bool          // the times of all frames are wanted
 
 	seen         int64
 	timed        bool // a packet with a time was seen
@@ -36,27 +32,10 @@ type index struct {
 	hasDecoded bool
 }
 
-func newIndex(frame time.Duration, times bool) *index { return &index{frame: frame, times: times} }
-
-// Write takes in a part of the list and never fails.
-func (x *index) Write(data []byte) (int, error) {
-	n := len(data)
-	for {
-		line, rest, whole := bytes.Cut(data, []byte("\n"))
-		if !x.skip {
-			x.partial = append(x.partial, line...)
-		}
-		if len(x.partial) > maxLine {
-			x.partial, x.skip = x.partial[:0], true
-		}
-		if !whole {
-			return n, nil
-		}
-		if !x.skip {
-			x.line(string(x.partial))
-		}
-		x.partial, x.skip, data = x.partial[:0], false, rest
-	}
+func newIndex(frame time.Duration, times bool) *index {
+	x := &index{frame: frame, times: times}
+	x.lines.each = x.line
+	return x
 }
 
 // line takes in one packet: "pts_time=0.040000|dts_time=0.000000|duration_time=0.040000|flags=K_".
@@ -162,9 +141,7 @@ func (x *index) begin(pts time.Duration) {
 
 // packets returns what the list said. The index must not be used after that.
 func (x *index) packets() Packets {
-	if len(x.partial) > 0 && !x.skip {
-		x.line(string(x.partial))
-	}
+	x.lines.end()
 	p := x.p
 	slices.Sort(p.Keyframes)
 	slices.Sort(p.Times)

@@ -75,6 +75,11 @@ func (pr *Prober) Inspect(ctx context.Context, path string, p Policy) (Report, e
 			return Report{}, err
 		}
 	}
+	if p.SoundSpans {
+		if err := pr.readSound(ctx, path, p, &rep); err != nil {
+			return Report{}, err
+		}
+	}
 	rep.complete()
 	if err := p.judgeLength(rep); err != nil {
 		return rep, err

@@ -26,6 +26,8 @@ type Policy struct {
 	Salvage bool
 	// FrameTimes asks for Packets.Times.
 	FrameTimes bool
+	// SoundSpans asks for the begin and duration of audio streams by their packets.
+	SoundSpans bool
 }
 
 // Note is something about a source that its outputs cannot carry over, or that a reader of the

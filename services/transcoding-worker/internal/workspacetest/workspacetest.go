@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -274,4 +275,22 @@ func (g *Group) Rewrite(o *contract.Output, content []byte) {
 	sum := sha256.Sum256(content)
 	o.SizeBytes, o.SHA256 = int64(len(content)), hex.EncodeToString(sum[:])
 	_ = os.MkdirAll(filepath.Dir(g.File(*o)), 0o700) // writing fails where this did
+}
+
+// Clone returns a copy of the group, objects and results, with a folder of its own.
+func (g *Group) Clone(dir string) *Group {
+	c := &Group{transcoder: g.transcoder, source: g.source, dir: dir, params: g.params, Workers: g.Workers, Sidecars: g.Sidecars,
+		results: map[contract.TranscodeOp][]contract.TaskResult{}}
+	if err := os.CopyFS(filepath.Join(dir, "bucket"), os.DirFS(filepath.Join(g.dir, "bucket"))); err != nil {
+		panic(err) // the folder is empty and the test's own
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for op, results := range g.results {
+		for _, r := range results {
+			r.Outputs, r.Working = slices.Clone(r.Outputs), slices.Clone(r.Working)
+			c.results[op] = append(c.results[op], r)
+		}
+	}
+	return c
 }

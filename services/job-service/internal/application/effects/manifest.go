@@ -30,7 +30,7 @@ func (x *Executor) publishManifest(ctx context.Context, j job.Job) (saga.Event, 
 	}
 	m, err := manifestOf(j, tasks)
 	if err == nil {
-		err = x.checkStored(ctx, m.Outputs)
+		err = x.checkStored(ctx, j, m.Outputs)
 	}
 	if fault.ClassOf(err) == fault.Permanent {
 		return saga.ManifestRefused{Error: fault.RecordOf(err)}, nil
@@ -63,7 +63,7 @@ func manifestOf(j job.Job, tasks []task.Task) (contract.Manifest, error) {
 		Warnings: j.Warnings, Tools: map[string]string{}}
 	seen := map[string]bool{}
 	for _, t := range tasks {
-		if t.State != task.Succeeded || j.Steps[t.Step].State != job.StepSucceeded {
+		if t.State != task.Succeeded || !whole(j, t.Step) {
 			continue
 		}
 		var r contract.TaskResult
@@ -80,7 +80,8 @@ func manifestOf(j job.Job, tasks []task.Task) (contract.Manifest, error) {
 		m.Notes = append(m.Notes, r.Notes...)
 		m.Checks = append(m.Checks, r.Checks...)
 		maps.Copy(m.Tools, r.Tools)
-		if m.Source.Media == nil {
+		// What some tasks read is a remux of the source: only who inspected it tells of it.
+		if m.Source.Media == nil && r.Media != nil {
 			m.Source.Media, m.Source.SHA256 = r.Media, r.SourceSHA256
 		}
 	}
@@ -88,36 +89,99 @@ func manifestOf(j job.Job, tasks []task.Task) (contract.Manifest, error) {
 	return m, nil
 }
 
-// looks is how many outputs are looked at in storage at a time: a film has thousands of them, and what counts is the
-// store's latency.
-const looks = 16
-
-// checkStored reports with a Permanent fault an output that is not stored in the size that was recorded.
-func (x *Executor) checkStored(ctx context.Context, outputs []contract.Output) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(looks)
-	for _, o := range outputs {
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return x.checkOutput(ctx, o)
-		})
+// whole reports whether a step has succeeded, and with it all that make a film together: the parts of one that
+// could not be verified are not published.
+func whole(j job.Job, step string) bool {
+	p, _ := j.Pipeline.Step(step)
+	for _, part := range p.Group {
+		if j.Steps[part].State != job.StepSucceeded {
+			return false
+		}
 	}
-	return g.Wait()
+	return j.Steps[step].State == job.StepSucceeded
 }
 
-func (x *Executor) checkOutput(ctx context.Context, o contract.Output) error {
+// looks is how many outputs are looked at in storage at a time: what counts is the store's latency.
+const looks = 16
+
+// checkStored reports with a Permanent fault an output of the job that is not stored in the size that was
+// recorded. Segments are looked up in the listing of the bucket, a thousand at a time: a film of two hours in
+// four rungs has 9000 of them, and so many single looks would outlast an effect wherever one takes 50 ms. Nothing
+// is lost by it, since their verification has read them all back and compared digests. Everything else is
+// looked at by itself, and the digest that the store keeps is compared too.
+func (x *Executor) checkStored(ctx context.Context, j job.Job, outputs []contract.Output) error {
+	var segments, others []contract.Output
+	for _, o := range outputs {
+		if o.Kind == contract.OutputSegment {
+			segments = append(segments, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	g, looking := errgroup.WithContext(ctx)
+	g.SetLimit(looks)
+	for _, o := range others {
+		g.Go(func() error { return x.checkOutput(looking, o) })
+	}
+	if err := g.Wait(); err != nil || len(segments) == 0 {
+		return err
+	}
+	sizes, err := x.sizes(ctx, j.OutputPrefix())
+	if err != nil {
+		return err
+	}
+	for _, o := range segments {
+		switch bytes, ok := sizes[o.Key]; {
+		case !ok:
+			return gone(o)
+		case bytes != o.SizeBytes:
+			return changed(o)
+		}
+	}
+	return nil
+}
+
+func (x *Executor) checkOutput(ctx context.Context, o contract.Output) (err error) {
+	defer caught(&err, "looking at an output")
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	head, err := x.blobs.Head(ctx, o.Key)
 	switch {
 	case errors.Is(err, blob.ErrNotFound):
-		return fault.New(fault.CodeOutputMissing, "output %s is not stored any more", o.Path)
+		return gone(o)
 	case err != nil:
 		return fmt.Errorf("check output %s: %w", o.Path, err)
 	case head.SizeBytes != o.SizeBytes || head.SHA256 != "" && head.SHA256 != o.SHA256:
-		return fault.New(fault.CodeOutputMissing, "output %s is stored with another content than was verified", o.Path)
+		return changed(o)
 	}
 	return nil
+}
+
+func gone(o contract.Output) error {
+	return fault.New(fault.CodeOutputMissing, "output %s is not stored any more", o.Path)
+}
+
+func changed(o contract.Output) error {
+	return fault.New(fault.CodeOutputMissing, "output %s is stored with another content than was verified", o.Path)
+}
+
+// sizes returns the sizes of all objects below a prefix, by their keys.
+func (x *Executor) sizes(ctx context.Context, prefix string) (map[string]int64, error) {
+	all := map[string]int64{}
+	for after := ""; ; {
+		page, err := x.blobs.List(ctx, blob.ListOptions{Prefix: prefix, After: after})
+		if err != nil {
+			return nil, fmt.Errorf("list the outputs: %w", err)
+		}
+		if len(page) == 0 {
+			return all, nil
+		}
+		for _, o := range page {
+			all[o.Key] = o.SizeBytes
+		}
+		after = page[len(page)-1].Key
+	}
 }
 
 // ReadManifest returns the manifest under the key.

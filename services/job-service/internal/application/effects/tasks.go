@@ -51,13 +51,15 @@ func (x *Executor) ensureTasks(ctx context.Context, j job.Job, step string) (sag
 	return saga.TasksPlanned{Step: step, Tasks: len(tasks)}, nil
 }
 
-// insert stores a task. A panic of the store becomes an error: this goroutine is not the orchestrator's.
+// caught makes a panic the error of a goroutine of this package. The orchestrator catches those of its own.
+func caught(err *error, doing string) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s panicked: %v", doing, p)
+	}
+}
+
 func (x *Executor) insert(ctx context.Context, t task.Task) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("storing task %s panicked: %v", t.ID, p)
-		}
-	}()
+	defer caught(&err, "storing a task")
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -42,11 +42,15 @@ func (v View) Progress() int {
 }
 
 // StepProgress returns how much of a step is done, in thousandths: all of one that succeeded or was
-// skipped, what the tasks tell of any other. Without tasks only ended steps count.
+// skipped, what the tasks tell of any other. As long as it is not known how many tasks a step has, those that are
+// made already say nothing.
 func (v View) StepProgress(step string) int {
 	s := v.Job.Steps[step]
 	if s.State == job.StepSucceeded || s.State == job.StepSkipped {
 		return 1000
+	}
+	if s.Tasks == 0 {
+		return 0
 	}
 	sum := 0
 	for _, t := range v.Tasks {
@@ -54,7 +58,7 @@ func (v View) StepProgress(step string) int {
 			sum += t.Reached
 		}
 	}
-	return min(sum/max(s.Tasks, 1), 990)
+	return min(sum/s.Tasks, 990)
 }
 
 // TasksDone returns how many tasks of a step have succeeded: all of a step that has, what the tasks tell of any

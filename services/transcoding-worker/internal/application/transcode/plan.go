@@ -33,7 +33,7 @@ func (j *job) plan(ctx context.Context) (contract.TaskResult, error) {
 	}
 	p.Input = j.spec.Source
 	result := contract.TaskResult{Media: &src.Info, Notes: src.Notes}
-	if !src.Exact && p.Video != nil && len(p.Video.Chunks) > 1 {
+	if src.needsRemux(p) {
 		remuxed, o, err := j.remux(ctx, src, policy)
 		if err != nil {
 			return contract.TaskResult{}, err
@@ -47,6 +47,18 @@ func (j *job) plan(ctx context.Context) (contract.TaskResult, error) {
 	result.Plan = &p
 	j.w.Progress(1000)
 	return result, nil
+}
+
+// needsRemux reports whether a copy of the source with a better index has to be made before the plan can be
+// followed.
+func (s Source) needsRemux(p contract.TranscodePlan) bool {
+	switch {
+	case p.Video == nil || s.Exact || s.Whole:
+		return false
+	case s.Jumps:
+		return true
+	}
+	return len(p.Video.Chunks) > 1
 }
 
 // remux makes a copy of the source whose index is exact, and stores it for the other tasks.
@@ -166,22 +178,11 @@ func (j *job) decideVideo(src Source, origin time.Duration) (contract.VideoPlan,
 	v.Rungs, v.Dropped = rungs.Rungs, rungs.Dropped
 	workers := max(1, j.spec.Workers)
 	v.Chunks = chunk.Plan(frames, j.spec.Params.Segment.Duration(), workers)
-	if src.Damaged {
+	if src.Damaged || src.Whole {
 		// What is missing shows only in decoding, so frames cannot be counted beforehand: the film stays whole.
-		v.Chunks = whole(v.Chunks)
+		v.Chunks = chunk.Join(v.Chunks)
 	}
 	return v, nil
-}
-
-// whole returns the chunks as one.
-func whole(chunks []contract.Chunk) []contract.Chunk {
-	one := chunks[0]
-	for _, c := range chunks[1:] {
-		one.Frames += c.Frames
-		one.Cuts = append(one.Cuts, c.Cuts...)
-		one.End = c.End
-	}
-	return []contract.Chunk{one}
 }
 
 // nearest returns the number of the frame of a constant rate that begins nearest to an instant.

@@ -57,8 +57,8 @@ func (j *job) audio(ctx context.Context, in Input, t contract.TrackPlan) (contra
 }
 
 // soundSlack is how much longer or shorter sound may be than its source says: headers count packets, the
-// last of which is padded, and encoders have a lead-in.
-const soundSlack = 100 * time.Millisecond
+// last of which is padded (to 128 ms in AAC of 8 kHz), and encoders have a lead-in.
+const soundSlack = 160 * time.Millisecond
 
 // checkAudio reports a track with gaps, of another length than the source's, or that cannot be decoded. It
 // returns what is to be told of its segments.

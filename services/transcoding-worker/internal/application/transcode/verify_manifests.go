@@ -257,18 +257,28 @@ func (f *follower) complete() error {
 	return nil
 }
 
-// sameCodec compares an RFC 6381 name with what ffprobe says of the same stream.
+// sameCodec compares an RFC 6381 name with what ffprobe says of the same stream: codec, profile and level.
 func sameCodec(name string, info media.Info) error {
 	if len(info.Streams) != 1 {
 		return invalid("ffprobe finds %d streams", len(info.Streams))
 	}
 	s := info.Streams[0]
-	for prefix, codec := range map[string]string{"avc1.": "h264", "hvc1.": "hevc", "mp4a.40.": "aac", "opus": "opus"} {
-		if strings.HasPrefix(name, prefix) && s.Codec == codec {
-			return nil
-		}
+	var means string
+	switch s.Codec {
+	case "h264":
+		// profile_idc, the flags that constrain it, level_idc
+		means = fmt.Sprintf("avc1.%02x??%02x", map[string]int{"Constrained Baseline": 66, "Baseline": 66, "Main": 77, "High": 100}[s.Profile], s.Level)
+	case "hevc":
+		means = fmt.Sprintf("hvc1.%d.*.L%d.*", map[string]int{"Main": 1, "Main 10": 2}[s.Profile], s.Level)
+	case "aac":
+		means = fmt.Sprintf("mp4a.40.%d", map[string]int{"LC": 2, "HE-AAC": 5}[s.Profile])
+	default:
+		means = s.Codec
 	}
-	return invalid("%q is declared, ffprobe finds %s", name, s.Codec)
+	if ok, err := path.Match(means, name); err != nil || !ok {
+		return invalid("%q is declared, ffprobe finds %s, profile %s, level %d", name, s.Codec, s.Profile, s.Level)
+	}
+	return nil
 }
 
 // joined proves the MP4 file: its frames are those of the renditions that were decoded, in the same order.

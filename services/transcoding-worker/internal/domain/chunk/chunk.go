@@ -8,6 +8,7 @@
 package chunk
 
 import (
+	"slices"
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -106,4 +107,19 @@ func chunk(f Frames, cuts []int64, first, n int) contract.Chunk {
 		c.Lead = contract.Seconds(f.at(c.First) - f.at(c.First-1))
 	}
 	return c
+}
+
+// Join returns chunks that follow each other as one: for films that cannot be cut.
+func Join(chunks []contract.Chunk) []contract.Chunk {
+	if len(chunks) == 0 {
+		return nil
+	}
+	one := chunks[0]
+	one.Cuts = slices.Clone(one.Cuts)
+	for _, c := range chunks[1:] {
+		one.Frames += c.Frames
+		one.Cuts = append(one.Cuts, c.Cuts...)
+		one.End = c.End
+	}
+	return []contract.Chunk{one}
 }

@@ -43,7 +43,7 @@ var told = []struct {
 func (i *Inspector) Inspect(ctx context.Context, path string, p transcode.Policy) (transcode.Source, error) {
 	policy := probe.Policy{
 		MaxBytes: i.cfg.MaxBytes, MaxPixels: i.cfg.MaxPixels, MaxDuration: i.cfg.MaxDuration,
-		NeedVideo: !p.AudioOnly, Salvage: p.Salvage, FrameTimes: !p.AudioOnly,
+		NeedVideo: !p.AudioOnly, Salvage: p.Salvage, FrameTimes: !p.AudioOnly, SoundSpans: true,
 	}
 	rep, err := i.prober.Inspect(ctx, path, policy)
 	if err != nil {

@@ -77,13 +77,25 @@ func TestTidyInit(t *testing.T) {
 		n := len(content) + 8
 		return string([]byte{0, 0, byte(n >> 8), byte(n)}) + kind + content
 	}
-	in := box("ftyp", "iso6") + box("moov", box("mvhd", "x")+box("udta", "made by")+box("trak", "y")) + box("free", "")
-	want := box("ftyp", "iso6") + box("moov", box("mvhd", "x")+box("trak", "y")) + box("free", "")
-	if got, err := withoutUserData([]byte(in)); err != nil || string(got) != want {
+	film := func(header, more string) string {
+		return box("ftyp", "iso6") + box("moov", box("mvhd", "x")+more+box("trak", box("tkhd", "y")+box("mdia", header))) + box("free", "")
+	}
+	const clock, language = "\x00\x01\x5f\x90", "\x55\xc4\x00\x00"
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	in := film(box("mdhd", "\x01"+zeros(3)+zeros(16)+clock+zeros(8)+language), box("udta", "made by"))
+	want := film(box("mdhd", zeros(4)+zeros(8)+clock+zeros(4)+language), "")
+	if got, err := tidied([]byte(want)); err != nil || string(got) != want {
+		t.Errorf("what is tidy became %q, %v", got, err)
+	}
+	long := film(box("mdhd", "\x01"+zeros(3)+zeros(16)+clock+"\x00\x00\x00\x01\x00\x00\x00\x00"+language), "")
+	if got, err := tidied([]byte(long)); err != nil || string(got) != long {
+		t.Errorf("a header with a duration became %q, %v", got, err)
+	}
+	if got, err := tidied([]byte(in)); err != nil || string(got) != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	for _, bad := range []string{"abc", in[:len(in)-1], in[:30], "\x00\x00\x00\x04moov"} {
-		if got, err := withoutUserData([]byte(bad)); !errors.Is(err, fmp4.ErrInvalid) {
+		if got, err := tidied([]byte(bad)); !errors.Is(err, fmp4.ErrInvalid) {
 			t.Errorf("%q: %q, %v", bad, got, err)
 		}
 	}

@@ -73,18 +73,19 @@ const tail = 5 * time.Second
 // longSilence is how much silence before a track the resampler may hold in memory.
 const longSilence = 2 * time.Second
 
-// filters brings the track to the clock, rate and channels of the outputs. Outputs begin at the origin.
+// filters brings the track to the clock, rate and channels of the outputs. Outputs begin at the origin. Of a
+// long silence before the track the resampler sees only the end.
 func (s sound) filters() []args.Filter {
-	rate, silence := s.track.SampleRate, int64(0)
+	origin, rate, silence := s.plan.Origin.Duration(), s.track.SampleRate, time.Duration(0)
 	if start := s.track.Start.Duration(); start > longSilence {
-		silence = clock{int64(rate)}.ticks(start - longSilence/2)
+		silence = (start - longSilence/2).Truncate(time.Second)
 	}
 	fs := []args.Filter{
-		args.AudioTimebase(microseconds), args.AudioShift(-s.plan.Origin.Duration().Microseconds()),
-		args.Resample(rate, silence), args.Samples(rate, s.track.Channels),
+		args.AudioTimebase(microseconds), args.AudioShift(-(origin + silence).Microseconds()),
+		args.Resample(rate), args.Samples(rate, s.track.Channels),
 	}
 	if silence > 0 {
-		fs = append(fs, args.Silence(silence)...)
+		fs = append(fs, args.Silence(int64(silence/time.Second)*int64(rate)))
 	}
 	if s.plan.Duration > 0 {
 		fs = append(fs, args.AudioTrim(0, s.plan.Duration.Duration()+tail))

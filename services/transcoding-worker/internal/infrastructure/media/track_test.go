@@ -215,6 +215,10 @@ func TestSoundStaysBesideThePicture(t *testing.T) {
 			p.Origin, p.Tracks, s.Video = s.Origin, s.Tracks, nil
 			moveBy(p.Video, shift)
 			sound, film := w.track(src.Path, p, nil), w.film(src.Path, p).rendition(0)
+			a, _ := src.Info.PrimaryAudio()
+			if end, want := w.hear(sound, "mp4a.40.2", 2), a.Start+a.Duration-p.Origin.Duration(); (end - want).Abs() > 60*time.Millisecond {
+				t.Errorf("the sound ends at %v, in the source at %v", end, want)
+			}
 			joined := filepath.Join(t.TempDir(), "joined.mp4")
 			if err := w.encode.Join(t.Context(), []transcode.Rendition{film, sound}, joined, &w.meter); err != nil {
 				t.Fatal(err)
