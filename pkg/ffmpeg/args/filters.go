@@ -58,9 +58,13 @@ func Select(expr string) Filter { return New("select", opt("expr", expr)) }
 // Thumbnail passes the most representative of every n frames.
 func Thumbnail(n int) Filter { return New("thumbnail", intOpt("n", n)) }
 
-// Trim passes what lies between two instants. An end of 0 means to the last frame.
+// Trim passes what lies between two instants. A start of 0 means from the first frame, which may have a
+// time before 0, an end of 0 to the last.
 func Trim(start, end time.Duration) Filter {
-	f := New("trim", opt("start", Seconds(start)))
+	f := New("trim")
+	if start != 0 {
+		f.Options = append(f.Options, opt("start", Seconds(start)))
+	}
 	if end > 0 {
 		f.Options = append(f.Options, opt("end", Seconds(end)))
 	}

@@ -2,8 +2,10 @@ package inmemory
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,29 +25,56 @@ import (
 // pipelineSteps is how many steps the jobs of these tests have, each needing the one before.
 const pipelineSteps = 3
 
-// TestAJobThatFailsAfterAnyStepLeavesNothing fails a job for good after 0, 1, 2 and 3 of its steps, the last
-// time by an output that is gone when the manifest is to be written.
-func TestAJobThatFailsAfterAnyStepLeavesNothing(t *testing.T) {
-	for after := range pipelineSteps + 1 {
-		t.Run(fmt.Sprintf("after_%d_steps", after), func(t *testing.T) {
-			undo(t, victim{after: after, act: func(*world, string) error {
-				return fault.New(fault.CodeSourceCorrupt, "failed by the test")
-			}, loseOutput: after == pipelineSteps}, "failed")
+// place is where a job is undone: in the task of a step, or at the very end by an output that is gone when the
+// manifest is to be written.
+type place struct {
+	steps []any
+	step  string
+	index int
+	lost  string
+}
+
+// places are all steps of a chain and all operations of a film, among its tracks and chunks those in the middle.
+func places() map[string]place {
+	all := map[string]place{
+		"after all steps":      {steps: chain(pipelineSteps), lost: "/c/0/file-1.txt"},
+		"after a film":         {steps: []any{filmStep}, lost: "/video.mp4"},
+		"a segment of a film":  {steps: []any{filmStep}, lost: "/00002.m4s"},
+		"in a track of a film": {steps: []any{filmStep}, step: "film-tracks", index: 1},
+		"in a chunk of a film": {steps: []any{filmStep}, step: "film-chunks", index: 1},
+	}
+	for i := range pipelineSteps {
+		all[fmt.Sprintf("after %d steps", i)] = place{steps: chain(pipelineSteps), step: stepName(i)}
+	}
+	for _, step := range []string{"film-plan", "film-package", "film-join", "film-verify"} {
+		all["in "+step] = place{steps: []any{filmStep}, step: step}
+	}
+	return all
+}
+
+// TestAJobThatFailsAnywhereLeavesNothing fails a job for good in every place.
+func TestAJobThatFailsAnywhereLeavesNothing(t *testing.T) {
+	for name, p := range places() {
+		t.Run(name, func(t *testing.T) {
+			undo(t, p, func(*world, string) error { return fault.New(fault.CodeSourceCorrupt, "failed by the test") }, "failed")
 		})
 	}
 }
 
-// TestAJobThatIsCancelledAfterAnyStepLeavesNothing cancels a job while its worker is in the step after 0, 1
-// and 2 steps, which goes on to store what it made.
-func TestAJobThatIsCancelledAfterAnyStepLeavesNothing(t *testing.T) {
-	for after := range pipelineSteps {
-		t.Run(fmt.Sprintf("after_%d_steps", after), func(t *testing.T) {
-			undo(t, victim{after: after, act: func(w *world, id string) error {
+// TestAJobThatIsCancelledAnywhereLeavesNothing cancels a job while its worker is in the step, which goes on to
+// store what it made.
+func TestAJobThatIsCancelledAnywhereLeavesNothing(t *testing.T) {
+	for name, p := range places() {
+		if p.lost != "" {
+			continue // by then it is too late
+		}
+		t.Run(name, func(t *testing.T) {
+			undo(t, p, func(w *world, id string) error {
 				if code, answer := w.call("POST", "/v1/jobs/"+id+"/cancel", nil); code != http.StatusAccepted {
 					return fmt.Errorf("cancel: %d %v", code, answer)
 				}
 				return nil
-			}}, "cancelled")
+			}, "cancelled")
 		})
 	}
 }
@@ -79,35 +108,59 @@ func TestACancelAfterTheLastStepComesTooLate(t *testing.T) {
 	})
 }
 
-// victim is a job that is undone: act is called in its worker when so many of its steps have succeeded, and
-// its error, where it has one, ends the attempt. Where loseOutput is set an output vanishes after the last.
-type victim struct {
-	after      int
-	act        func(w *world, id string) error
-	loseOutput bool
+// TestAnOptionalFilmThatFailsIsLeftOutAsAWhole fails a film that the job can do without in every operation: what
+// was made of it by then is deleted, and the rest of the job is published.
+func TestAnOptionalFilmThatFailsIsLeftOutAsAWhole(t *testing.T) {
+	optional := maps.Clone(filmStep)
+	optional["optional"] = true
+	for _, op := range filmOps {
+		t.Run(string(op), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := startKinds(t, func(p ports) ports { return p }, contract.KindThumbnail, contract.KindTranscode)
+				defer w.stop()
+				w.processor.fail = func(_ context.Context, a worker.Attempt) error {
+					var spec contract.TranscodeSpec
+					if err := json.Unmarshal(a.Task().Spec, &spec); err != nil || spec.Op != op {
+						return err
+					}
+					return fault.New(fault.CodeOutputInvalid, "failed by the test")
+				}
+				id := w.create("k", optional, chain(1)[0])
+				w.upload(id, "abc")
+				if j := w.wait(id, 10*time.Minute); j["state"] != "completed" || j["warnings"] == nil {
+					t.Errorf("job = %v", j)
+				}
+				w.rest()
+				if got, want := w.outputs(id), (map[string]string{"a/file-0.txt": "0 of abc", "a/file-1.txt": "1 of abc"}); !maps.Equal(got, want) {
+					t.Errorf("outputs = %v", got)
+				}
+			})
+		})
+	}
 }
 
-// undo runs the victim between two other jobs, and checks that it ends in the state with nothing but its
-// source in the bucket, and that the others are whole.
-func undo(t *testing.T, v victim, state string) {
+// undo runs a job between two others and calls act in its worker at the place, whose error, where it has one, ends
+// the attempt. It checks that the job ends in the state with nothing but its source in the bucket, and that the
+// others are whole.
+func undo(t *testing.T, p place, act func(w *world, id string) error, state string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &hookedStore{}
-		w := start(t, func(p ports) ports { s.Store = p.blobs; p.blobs = s; return p })
+		w := startKinds(t, func(p ports) ports { s.Store = p.blobs; p.blobs = s; return p }, contract.KindThumbnail, contract.KindTranscode)
 		defer w.stop()
-		id := w.createSteps("victim", pipelineSteps)
-		if v.loseOutput {
+		id := w.create("victim", p.steps...)
+		if p.lost != "" {
 			s.lost = func(key string) bool {
-				return strings.HasPrefix(key, "t/default/j/"+id+"/a/") && strings.HasSuffix(key, "file-1.txt")
+				return strings.HasPrefix(key, "t/default/j/"+id+"/a/") && strings.HasSuffix(key, p.lost)
 			}
 		}
 		var acted atomic.Bool
 		w.processor.fail = func(ctx context.Context, a worker.Attempt) error {
-			if a.Task().JobID != id || a.Task().Step != stepName(v.after) {
+			if tk := a.Task(); tk.JobID != id || tk.Step != p.step || tk.Index != p.index {
 				return nil
 			}
 			acted.Store(true)
-			return errorsOf(storeSomething(ctx, a), v.act(w, id))
+			return errorsOf(storeSomething(ctx, a), act(w, id))
 		}
 		before := w.submitSteps("before", "first", pipelineSteps)
 		w.upload(id, "abc")
@@ -117,7 +170,7 @@ func undo(t *testing.T, v victim, state string) {
 		if j["state"] != state || j["error"] == nil {
 			t.Errorf("job = %v, want it %s", j, state)
 		}
-		if !acted.Load() && !v.loseOutput {
+		if !acted.Load() && p.lost == "" {
 			t.Error("nothing was done to the job")
 		}
 		for key, other := range map[string]string{"first": before, "last": behind} {
@@ -129,15 +182,20 @@ func undo(t *testing.T, v victim, state string) {
 		if keys, want := w.keys("t/default/j/"+id+"/"), []string{"t/default/j/" + id + "/source"}; !slices.Equal(keys, want) {
 			t.Errorf("of the undone job %q are left", keys)
 		}
-		for source, other := range map[string]string{"first": before, "last": behind} {
-			got := w.outputs(other)
-			for i := range pipelineSteps {
-				if path := stepName(i) + "/file-1.txt"; got[path] != "1 of "+source || len(got) != 2*pipelineSteps {
-					t.Errorf("outputs of the job behind %s are %v", source, got)
-				}
-			}
-		}
+		w.wholeChain(before, "first")
+		w.wholeChain(behind, "last")
 	})
+}
+
+// wholeChain checks the outputs of a chain of steps.
+func (w *world) wholeChain(id, source string) {
+	w.t.Helper()
+	got := w.outputs(id)
+	for i := range pipelineSteps {
+		if path := stepName(i) + "/file-1.txt"; got[path] != "1 of "+source || len(got) != 2*pipelineSteps {
+			w.t.Errorf("outputs of the job behind %s are %v", source, got)
+		}
+	}
 }
 
 // storeSomething stores a file before the attempt goes on, so that there is something to take back.
@@ -146,7 +204,8 @@ func storeSomething(ctx context.Context, a worker.Attempt) error {
 	if err := os.WriteFile(path, []byte("early"), 0o600); err != nil {
 		return err
 	}
-	_, err := a.Store(ctx, path, contract.Output{Path: a.Task().Step + "/early.txt", Kind: "still", MediaType: "text/plain"})
+	tk := a.Task()
+	_, err := a.Store(ctx, path, contract.Output{Path: tk.OutputFolder() + "/early.txt", Kind: "still", MediaType: "text/plain"})
 	return err
 }
 
@@ -160,7 +219,7 @@ func errorsOf(errs ...error) error {
 	return nil
 }
 
-// hookedStore tells of writes before they are made, and may deny that objects exist.
+// hookedStore tells of writes before they are made, and loses objects when they are looked for.
 type hookedStore struct {
 	blob.Store
 	onPut func(key string)
@@ -175,8 +234,30 @@ func (s *hookedStore) Put(ctx context.Context, key string, body io.ReadSeeker, o
 }
 
 func (s *hookedStore) Head(ctx context.Context, key string) (blob.Object, error) {
-	if s.lost != nil && s.lost(key) {
-		return blob.Object{}, fmt.Errorf("head %s: %w", key, blob.ErrNotFound)
+	if err := s.lose(ctx, blob.Object{Key: key}); err != nil {
+		return blob.Object{}, err
 	}
 	return s.Store.Head(ctx, key)
+}
+
+func (s *hookedStore) List(ctx context.Context, opts blob.ListOptions) ([]blob.Object, error) {
+	page, err := s.Store.List(ctx, opts)
+	if err == nil {
+		err = s.lose(ctx, page...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.Store.List(ctx, opts)
+}
+
+func (s *hookedStore) lose(ctx context.Context, objects ...blob.Object) error {
+	for _, o := range objects {
+		if s.lost != nil && s.lost(o.Key) {
+			if err := s.Delete(ctx, o.Key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -17,16 +17,27 @@ func (w *world) submitSteps(key, source string, steps int) (id string) {
 
 func (w *world) createSteps(key string, steps int) (id string) {
 	w.t.Helper()
+	return w.create(key, chain(steps)...)
+}
+
+// chain returns so many thumbnail steps that each need the one before.
+func chain(n int) []any {
 	var all []any
-	for i := range steps {
+	for i := range n {
 		s := map[string]any{"name": stepName(i), "kind": "thumbnail", "params": map[string]any{"stills": map[string]any{"count": 1}}}
 		if i > 0 {
 			s["needs"] = []string{stepName(i - 1)}
 		}
 		all = append(all, s)
 	}
+	return all
+}
+
+// create creates a job of these steps.
+func (w *world) create(key string, steps ...any) (id string) {
+	w.t.Helper()
 	code, created := w.retrying("POST", "/v1/jobs", map[string]any{"source": map[string]any{"type": "upload"},
-		"pipeline": map[string]any{"steps": all}}, "Idempotency-Key", key)
+		"pipeline": map[string]any{"steps": steps}}, "Idempotency-Key", key)
 	if code != http.StatusCreated {
 		w.t.Fatalf("create: %d %v", code, created)
 	}

@@ -54,8 +54,14 @@ type world struct {
 	stop      func()
 }
 
-// start runs job-service and one worker until stop is called. It must be called inside a bubble.
+// start runs job-service and one worker of thumbnails until stop is called. It must be called inside a bubble.
 func start(t *testing.T, decorate func(ports) ports) *world {
+	t.Helper()
+	return startKinds(t, decorate, contract.KindThumbnail)
+}
+
+// startKinds is start with a worker of each kind.
+func startKinds(t *testing.T, decorate func(ports) ports, kinds ...contract.Kind) *world {
 	t.Helper()
 	broker, err := membroker.New(messaging.System(), membroker.Config{})
 	if err != nil {
@@ -84,18 +90,23 @@ func start(t *testing.T, decorate func(ports) ports) *world {
 		t.Fatal(err)
 	}
 	processor := &stubProcessor{}
-	w, err := worker.New(worker.Config{Kind: contract.KindThumbnail, Name: "stub-worker", Scratch: t.TempDir(), Slots: 2}, worker.Deps{
-		Tasks: tasks, Workers: workers, Blobs: p.blobs, Publisher: p.publisher, Consumer: p.consumer, Processor: processor, Log: log})
-	if err != nil {
-		t.Fatal(err)
+	run := []func(context.Context) error{service.Work}
+	for _, kind := range kinds {
+		w, err := worker.New(worker.Config{Kind: kind, Name: "stub-" + string(kind), Scratch: t.TempDir(), Slots: 2}, worker.Deps{
+			Tasks: tasks, Workers: workers, Blobs: p.blobs, Publisher: p.publisher, Consumer: p.consumer, Processor: processor, Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run = append(run, w.Run)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 2)
-	go func() { done <- service.Work(ctx) }()
-	go func() { done <- w.Run(ctx) }()
+	done := make(chan error, len(run))
+	for _, r := range run {
+		go func() { done <- r(ctx) }()
+	}
 	return &world{t: t, service: service, blobs: blobs, db: db, processor: processor, stop: func() {
 		cancel()
-		for range 2 {
+		for range run {
 			if err := <-done; err != nil {
 				t.Errorf("stop: %v", err)
 			}
@@ -103,13 +114,17 @@ func start(t *testing.T, decorate func(ports) ports) *world {
 	}}
 }
 
-// stubProcessor stands in for ffmpeg: it reads its source and stores two files that follow from it.
+// stubProcessor stands in for ffmpeg: it reads its source and stores files that follow from it, two for a
+// thumbnail step and those of a film for the operations of a transcode step.
 type stubProcessor struct {
 	// fail, where set, is called before the work.
 	fail func(ctx context.Context, a worker.Attempt) error
 }
 
 func (p *stubProcessor) Process(ctx context.Context, a worker.Attempt) (contract.TaskResult, error) {
+	if a.Task().Kind == contract.KindTranscode {
+		return p.film(ctx, a)
+	}
 	var spec contract.ThumbnailSpec
 	if err := json.Unmarshal(a.Task().Spec, &spec); err != nil {
 		return contract.TaskResult{}, fault.Wrap(fault.CodeTaskSpecInvalid, err, "")

@@ -67,6 +67,9 @@ type Config struct {
 	// URL under which clients reach it, by default that of S3Addr.
 	S3Addr      string
 	S3PublicURL string
+	// CORSOrigins are the origins whose pages may call the REST interface; none where empty. Object storage
+	// lets every origin use presigned URLs.
+	CORSOrigins []string
 	// OpsAddr is where probes and metrics are served; nowhere where empty.
 	OpsAddr string
 	// Slots is how many tasks of each kind are processed at a time; half of GOMAXPROCS, at least 1, where 0.
@@ -161,7 +164,7 @@ func (a *App) openServices(context.Context) (err error) {
 	}
 	a.closers = append(a.closers, func(context.Context) error { a.broker.Close(); return nil })
 	a.jobs, err = jobservice.New(jobservice.Config{
-		HTTP: httpserver.Config{Addr: cmp.Or(a.cfg.Addr, "127.0.0.1:0")}, APIKeysFile: a.cfg.APIKeysFile,
+		HTTP: httpserver.Config{Addr: cmp.Or(a.cfg.Addr, "127.0.0.1:0")}, APIKeysFile: a.cfg.APIKeysFile, CORSOrigins: a.cfg.CORSOrigins,
 		CheckInterval: checkInterval, SweepInterval: sweepInterval, SweepDelay: sweepDelay,
 	}, jobservice.Deps{Database: a.db, Blobs: a.blobs, Presigner: a.blobs, Publisher: a.broker, Consumer: a.broker,
 		Log: a.cfg.Log, TracerProvider: a.tracing.Provider, Registerer: a.registry})

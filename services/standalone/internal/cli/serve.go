@@ -18,6 +18,7 @@ type serveCommand struct {
 	APIKeys     string        `name:"api-keys" type:"existingfile" placeholder:"FILE" help:"The API keys, as 'job-service keys create' prints them."`
 	S3Addr      string        `name:"s3-addr" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where object storage listens, for uploads and downloads (${default})."`
 	S3PublicURL string        `name:"s3-public-url" placeholder:"URL" help:"The URL under which clients reach object storage, where it is not that of --s3-addr."`
+	CORSOrigins []string      `name:"cors-origin" placeholder:"ORIGIN" help:"An origin (https://example.org) whose pages may call the API, as players on other sites do; none by default. Can be given more than once."`
 	OpsAddr     string        `name:"ops-addr" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are served, without authentication; nowhere by default."`
 	Data        string        `type:"path" default:"${data}" placeholder:"DIR" help:"The folder of all data (${default})."`
 	Slots       int           `default:"${slots}" placeholder:"N" help:"How many tasks of each kind are processed at a time (${default})."`
@@ -78,7 +79,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) (err error) {
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 	a, err := app.Open(ctx, app.Config{Data: data, Addr: c.Addr, APIKeysFile: c.APIKeys, S3Addr: c.S3Addr, S3PublicURL: c.S3PublicURL,
-		OpsAddr: c.OpsAddr, Slots: c.Slots, Drain: c.Drain, Log: env.log})
+		CORSOrigins: c.CORSOrigins, OpsAddr: c.OpsAddr, Slots: c.Slots, Drain: c.Drain, Log: env.log})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ import (
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
 )
 
-// inserts is how many tasks are stored at a time.
+// inserts is how many tasks are stored at a time. The same number of the first ones is stored one after the other
+// before: the dispatcher may look at any moment, and the beginning of a film has to be there before its end.
 const inserts = 8
 
 // ensureTasks makes the tasks of a step: one, or as many as the plan of its group says. Ids follow from the plan, and
@@ -39,16 +40,26 @@ func (x *Executor) ensureTasks(ctx context.Context, j job.Job, step string) (sag
 	if err != nil {
 		return nil, fmt.Errorf("plan step %s: %w", step, err)
 	}
-	g, insert := errgroup.WithContext(ctx)
-	g.SetLimit(inserts)
-	for _, t := range tasks {
-		g.Go(func() error { return x.insert(insert, t) })
-	}
-	if err := g.Wait(); err != nil {
+	if err := x.insertAll(ctx, tasks); err != nil {
 		return nil, fmt.Errorf("make the tasks of step %s: %w", step, err)
 	}
 	x.dispatch()
 	return saga.TasksPlanned{Step: step, Tasks: len(tasks)}, nil
+}
+
+func (x *Executor) insertAll(ctx context.Context, tasks []task.Task) error {
+	first := min(inserts, len(tasks))
+	for _, t := range tasks[:first] {
+		if err := x.insert(ctx, t); err != nil {
+			return err
+		}
+	}
+	g, inserting := errgroup.WithContext(ctx)
+	g.SetLimit(inserts)
+	for _, t := range tasks[first:] {
+		g.Go(func() error { return x.insert(inserting, t) })
+	}
+	return g.Wait()
 }
 
 // caught makes a panic the error of a goroutine of this package. The orchestrator catches those of its own.
@@ -114,14 +125,27 @@ func planned(j job.Job, p pipeline.Step, in pipeline.Input) ([]task.Task, error)
 	if err != nil {
 		return nil, err
 	}
-	now, limits := time.Now(), p.Limits(in)
+	made, limits := madeAt(j, p.Name), p.Limits(in)
 	tasks := make([]task.Task, len(specs))
 	for i, spec := range specs {
 		tasks[i], err = task.New(task.Plan{Tenant: j.Tenant, JobID: j.ID, Step: p.Name, Index: i, Kind: p.Kind, Folder: p.Folder,
-			Priority: j.Priority, Limits: limits, Spec: spec, Trace: j.Trace}, now)
+			Priority: j.Priority, Limits: limits, Spec: spec, Trace: j.Trace}, made)
 		if err != nil {
 			return nil, err
 		}
 	}
 	return tasks, nil
+}
+
+// madeAt returns when the tasks of a step count as made. That is what they are sent by (task.Task.Rank), to the
+// millisecond, and steps that start together shall be sent in their order: sound before pictures. So the
+// earlier a step stands in the pipeline, the longer ago it is.
+func madeAt(j job.Job, step string) time.Time {
+	now := time.Now()
+	for i, p := range j.Pipeline.Steps {
+		if p.Name == step {
+			return now.Add(time.Duration(i-len(j.Pipeline.Steps)) * time.Millisecond)
+		}
+	}
+	return now
 }

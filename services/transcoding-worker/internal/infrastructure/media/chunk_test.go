@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
 	"github.com/reelmill/reelmill/services/transcoding-worker/internal/infrastructure/media"
 )
@@ -38,6 +39,21 @@ func TestChunksAreThePartsOfTheFilm(t *testing.T) {
 			src := w.source(clip(t, argv), transcode.Policy{})
 			w.compare(src, wish{perSegment: 17, perChunk: 2})
 		})
+	}
+}
+
+// TestChunksOfVeryFewFrames have fewer frames than an encoder reorders. They are decoded as evenly as others.
+func TestChunksOfVeryFewFrames(t *testing.T) {
+	w := newWorld(t, media.Config{})
+	src := w.source(clip(t, picture+x264+"-t 0.52 -f mp4"), transcode.Policy{})
+	for _, n := range []int{1, 2, 3, 4} {
+		p := planOf(src, wish{perSegment: 1, perChunk: n, rungs: []contract.Rung{rung(320, 180)}})
+		film := w.film(src.Path, p).rendition(0)
+		for i, s := range w.measure(film, 13).Segments {
+			if want := time.Duration(i) * 40 * time.Millisecond; s.Start != want || s.Duration != 40*time.Millisecond || s.FirstPTS != want {
+				t.Errorf("chunks of %d: segment %d is decoded from %v for %v and shown at %v", n, i+1, s.Start, s.Duration, s.FirstPTS)
+			}
+		}
 	}
 }
 

@@ -27,18 +27,20 @@ func delay(c clock, v contract.VideoPlan, r contract.Rung) int64 {
 //
 //   - the first packet is decoded exactly delay ticks before it is shown, which is what the edit list says
 //     of every chunk, and which makes segments begin in decoding when they are shown;
-//   - each later one when the encoder says, but after the one before and early enough that all are decoded
-//     before the next chunk's first is; the last one lasts until then.
+//   - each later one when the encoder says, or earlier by as much as the first is, but after the one before and
+//     early enough that all are decoded before the next chunk's first is; the last one lasts until then.
 //
 // frames is 0 where it is not known how many there will be: then there is no next chunk.
 func decodingTimes(delay, end, frames int64) string {
+	// An encoder that gets fewer frames than it reorders, or frames that lie close together, delays less.
+	early := fmt.Sprintf(`min(0\,STARTPTS-STARTDTS-%d)`, delay)
 	// Every packet that is still to come needs a tick of its own before the end.
 	bound := func(x string) string { return fmt.Sprintf(`min(%s\,%d+N)`, x, end-delay-frames) }
-	span := fmt.Sprintf(`if(eq(N\,%d)\,%d\,clip(NEXT_DTS\,ld(0)+1\,%d+N))-ld(0)`, frames-1, end-delay, end-delay-frames+1)
+	span := fmt.Sprintf(`if(eq(N\,%d)\,%d\,clip(NEXT_DTS+%s\,ld(0)+1\,%d+N))-ld(0)`, frames-1, end-delay, early, end-delay-frames+1)
 	if frames == 0 {
 		bound = func(x string) string { return x }
-		span = `if(isnan(NEXT_DTS)+lt(NEXT_DTS\,ld(0))\,DURATION\,max(NEXT_DTS\,ld(0)+1)-ld(0))`
+		span = fmt.Sprintf(`if(isnan(NEXT_DTS)+lt(NEXT_DTS\,DTS)\,DURATION\,max(NEXT_DTS+%s\,ld(0)+1)-ld(0))`, early)
 	}
-	at := fmt.Sprintf(`if(eq(N\,0)\,PTS-%d\,%s)`, delay, bound(`max(DTS\,PREV_OUTDTS+1)`))
+	at := fmt.Sprintf(`if(eq(N\,0)\,PTS-%d\,%s)`, delay, bound(fmt.Sprintf(`max(DTS+%s\,PREV_OUTDTS+1)`, early)))
 	return fmt.Sprintf(`setts=pts=PTS:dts=%s:duration=st(0\,%s);%s`, at, at, span)
 }
