@@ -9,7 +9,7 @@ SERVERS := $(BIN)/testservers
 PROGRAMS := ./services/job-service/cmd/job-service ./services/thumbnail-worker/cmd/thumbnail-worker ./services/transcoding-worker/cmd/transcoding-worker ./services/standalone/cmd/reelmill
 # Debian packages of the tests and of the benchmarks; those whose programs are there are not installed.
 TEST_PACKAGES := ffmpeg rabbitmq-server postgresql gcc libc6-dev npm curl jq
-BENCH_PACKAGES := ffmpeg ffmpegthumbnailer npm
+BENCH_PACKAGES := ffmpeg ffmpegthumbnailer npm rabbitmq-server
 MODEL_STEPS := 1000000
 
 export CGO_ENABLED ?= 0
@@ -49,7 +49,7 @@ model: ## Walk a million steps of the saga's model
 	REELMILL_MODEL_STEPS=$(MODEL_STEPS) go test -count=1 -v -run TestModel ./services/job-service/internal/domain/saga
 
 .PHONY: bench
-bench: ## Measure the media work against what others would run, side by side
+bench: servers ## Measure the work against what others would run, side by side
 	@bash test/packages.sh $(BENCH_PACKAGES)
 	@bash test/bench.sh
 

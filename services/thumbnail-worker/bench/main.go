@@ -17,14 +17,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
-	"time"
 
 	_ "golang.org/x/image/webp"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/ffmpeg"
 	"github.com/reelmill/reelmill/pkg/ffmpeg/ffmpegtest"
+	"github.com/reelmill/reelmill/pkg/ffmpeg/paired"
 	"github.com/reelmill/reelmill/pkg/ffmpeg/sandbox"
 	"github.com/reelmill/reelmill/services/thumbnail-worker/internal/application/generate"
 	"github.com/reelmill/reelmill/services/thumbnail-worker/internal/infrastructure/media"
@@ -49,7 +48,7 @@ type row struct {
 	// pictures is how many pictures ours makes.
 	pictures int
 	// theirs makes the same into dir and returns the check of it.
-	theirs func(b *bench, film, dir string) (check func())
+	theirs func(b *paired.Bench, film, dir string) (check func())
 }
 
 func rows() []row {
@@ -69,19 +68,14 @@ func rows() []row {
 }
 
 // run runs the rows whose numbers are given, or all, and returns the exit status.
-func run(only []string) (status int) {
-	b, closeBench := newBench()
+func run(only []string) int {
+	b, closeBench := paired.New()
 	defer closeBench()
-	defer func() {
-		switch f := recover().(type) {
-		case nil:
-		case failure:
-			fmt.Fprintln(os.Stderr, "bench:", f)
-			status = 1
-		default:
-			panic(f)
-		}
-	}()
+	return b.Run(func() int { return compare(b, only) })
+}
+
+// compare compares the rows and returns 1 where a target is missed.
+func compare(b *paired.Bench, only []string) (status int) {
 	g := generator(b)
 	film := ffmpegtest.Loop(b, ffmpegtest.BigBuckBunny(b), loops)
 	fmt.Printf("%-52s %10s %10s %8s %8s %8s  %s\n", "row", "ours cpu", "theirs cpu", "ratio", "target", "wall", "verdict")
@@ -100,19 +94,19 @@ func run(only []string) (status int) {
 }
 
 // compare runs the pairs, prints a line of the table and returns whether the target is met.
-func (r row) compare(b *bench, g *generate.Generator, film string) bool {
+func (r row) compare(b *paired.Bench, g *generate.Generator, film string) bool {
 	var ratios, walls []float64
 	var ours, theirs []float64
 	for range r.pairs {
 		var check func()
-		a := measure(func() { check = r.makeOurs(b, g, film) })
+		a := paired.Measure(func() { check = r.makeOurs(b, g, film) })
 		check()
-		t := measure(func() { check = r.theirs(b, film, b.TempDir()) })
+		t := paired.Measure(func() { check = r.theirs(b, film, b.TempDir()) })
 		check()
-		ours, theirs = append(ours, a.cpu.Seconds()), append(theirs, t.cpu.Seconds())
-		ratios, walls = append(ratios, a.cpu.Seconds()/t.cpu.Seconds()), append(walls, a.wall.Seconds()/t.wall.Seconds())
+		ours, theirs = append(ours, a.CPU.Seconds()), append(theirs, t.CPU.Seconds())
+		ratios, walls = append(ratios, a.CPU.Seconds()/t.CPU.Seconds()), append(walls, a.Wall.Seconds()/t.Wall.Seconds())
 	}
-	ratio := median(ratios)
+	ratio := paired.Median(ratios)
 	target, verdict := "-", "reported"
 	if r.target > 0 {
 		target, verdict = strconv.FormatFloat(r.target, 'f', 2, 64), "met"
@@ -120,13 +114,13 @@ func (r row) compare(b *bench, g *generate.Generator, film string) bool {
 			verdict = "MISSED"
 		}
 	}
-	fmt.Printf("%-52s %9.2fs %9.2fs %8.3f %8s %8.3f  %s\n", r.name, median(ours), median(theirs), ratio, target, median(walls), verdict)
+	fmt.Printf("%-52s %9.2fs %9.2fs %8.3f %8s %8.3f  %s\n", r.name, paired.Median(ours), paired.Median(theirs), ratio, target, paired.Median(walls), verdict)
 	return verdict != "MISSED"
 }
 
 // makeOurs carries out the task as the worker does, from the gate to the stored files, and returns the
 // check of what it made.
-func (r row) makeOurs(b *bench, g *generate.Generator, film string) (check func()) {
+func (r row) makeOurs(b *paired.Bench, g *generate.Generator, film string) (check func()) {
 	w := workspacetest.New(film, b.TempDir(), b.TempDir())
 	res, err := g.Generate(b.Context(), generate.Request{Step: "thumbs", Sets: r.ours.WithDefaults()}, w)
 	if err != nil {
@@ -151,7 +145,7 @@ func (r row) makeOurs(b *bench, g *generate.Generator, film string) (check func(
 }
 
 // generator returns the use case on real programs.
-func generator(b *bench) *generate.Generator {
+func generator(b *paired.Bench) *generate.Generator {
 	b.Helper()
 	tools, err := ffmpeg.Find(b.Context())
 	if err != nil {
@@ -168,40 +162,8 @@ func generator(b *bench) *generate.Generator {
 	return g
 }
 
-// usage is what a piece of work cost.
-type usage struct{ cpu, wall time.Duration }
-
-// measure returns the cost of work, of this process and of every child that ended meanwhile.
-func measure(work func()) usage {
-	start, before := time.Now(), spent()
-	work()
-	return usage{cpu: spent() - before, wall: time.Since(start)}
-}
-
-// spent returns user and system time of this process and its ended children.
-func spent() time.Duration {
-	var sum time.Duration
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var r syscall.Rusage
-		if err := syscall.Getrusage(who, &r); err != nil {
-			panic(err) // there is no such failure with these arguments
-		}
-		sum += time.Duration(r.Utime.Nano() + r.Stime.Nano())
-	}
-	return sum
-}
-
-func median(v []float64) float64 {
-	v = slices.Clone(v)
-	slices.Sort(v)
-	if n := len(v); n%2 == 0 {
-		return (v[n/2-1] + v[n/2]) / 2
-	}
-	return v[len(v)/2]
-}
-
 // checkPicture decodes a picture; a height of 0 is not compared.
-func checkPicture(b *bench, path string, width, height int) {
+func checkPicture(b *paired.Bench, path string, width, height int) {
 	b.Helper()
 	f, err := os.Open(path)
 	if err != nil {

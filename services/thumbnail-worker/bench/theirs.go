@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/reelmill/reelmill/pkg/ffmpeg/paired"
 )
 
 const (
@@ -20,7 +22,7 @@ type picture struct {
 	width int
 }
 
-func checks(b *bench, made []picture) func() {
+func checks(b *paired.Bench, made []picture) func() {
 	return func() {
 		for _, p := range made {
 			checkPicture(b, p.path, p.width, 0)
@@ -29,14 +31,14 @@ func checks(b *bench, made []picture) func() {
 }
 
 // command runs a program as a user would.
-func command(b *bench, name string, args ...string) {
+func command(b *paired.Bench, name string, args ...string) {
 	if out, err := exec.CommandContext(b.Context(), name, args...).CombinedOutput(); err != nil {
 		b.Fatalf("%s: %v: %s", name, err, out)
 	}
 }
 
 // fullDecode makes the sheet by the recipe that is found everywhere.
-func fullDecode(b *bench, film, dir string) func() {
+func fullDecode(b *paired.Bench, film, dir string) func() {
 	out := filepath.Join(dir, "sprite.jpg")
 	command(b, "ffmpeg", "-nostdin", "-v", "error", "-i", film, "-vf", "fps=1/6:round=near,scale=160:90,tile=10x10",
 		"-frames:v", "1", "-q:v", "4", "-update", "1", out)
@@ -44,7 +46,7 @@ func fullDecode(b *bench, film, dir string) func() {
 }
 
 // hundredThumbnails makes the tiles by the usual tool, without even joining them.
-func hundredThumbnails(b *bench, film, dir string) func() {
+func hundredThumbnails(b *paired.Bench, film, dir string) func() {
 	var made []picture
 	for i := range tiles {
 		p := picture{filepath.Join(dir, fmt.Sprintf("t%03d.jpg", i)), tileWidth}
@@ -54,20 +56,20 @@ func hundredThumbnails(b *bench, film, dir string) func() {
 	return checks(b, made)
 }
 
-func oneThumbnail(b *bench, film, dir string) func() {
+func oneThumbnail(b *paired.Bench, film, dir string) func() {
 	p := picture{filepath.Join(dir, "poster.jpg"), posterWidth}
 	thumbnail(b, film, p, filmSeconds/2)
 	return checks(b, []picture{p})
 }
 
-func thumbnail(b *bench, film string, p picture, second int) {
+func thumbnail(b *paired.Bench, film string, p picture, second int) {
 	at := time.Time{}.Add(time.Duration(second) * time.Second).Format(time.TimeOnly)
 	command(b, "ffmpegthumbnailer", "-i", film, "-o", p.path, "-s", fmt.Sprint(p.width), "-t", at, "-q", "8")
 }
 
 // processPerFile makes the 63 files of the task one by one: the sheet by fullDecode, each picture by a
 // seek to its instant.
-func processPerFile(b *bench, film, dir string) func() {
+func processPerFile(b *paired.Bench, film, dir string) func() {
 	sheet := fullDecode(b, film, dir)
 	var made []picture
 	still := func(name string, width int, second float64) {

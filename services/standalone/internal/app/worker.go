@@ -1,7 +1,6 @@
 package app
 
 import (
-	"path/filepath"
 	"runtime"
 
 	"github.com/reelmill/reelmill/pkg/chassis/lifecycle"
@@ -22,16 +21,14 @@ func (a *App) newWorkers() ([]lifecycle.Component, error) {
 	}
 	deps := assembly.Deps{Database: a.db, Blobs: a.blobs, Publisher: a.broker, Consumer: a.broker,
 		Log: a.cfg.Log, TracerProvider: a.tracing.Provider, Registerer: a.registry}
-	// Each has a cache of its own: what one fetches the other fetches from this machine.
-	scratch := func(name string) string { return filepath.Join(a.cfg.Data.Scratch(), name) }
 	thumbnails, err := thumbnailworker.New(thumbnailworker.Config{
-		Concurrency: a.cfg.Slots, Scratch: scratch(thumbnailworker.Name), Lease: lease, Drain: a.cfg.Drain,
+		Concurrency: a.cfg.Slots, Scratch: a.cfg.Data.Scratch(), Lease: lease, Drain: a.cfg.Drain,
 	}, thumbnailworker.Deps{FFmpeg: media, Deps: deps})
 	if err != nil {
 		return nil, err
 	}
 	transcoding, err := transcodingworker.New(transcodingworker.Config{
-		Concurrency: a.cfg.Slots, Scratch: scratch(transcodingworker.Name), Lease: lease, Drain: a.cfg.Drain,
+		Concurrency: a.cfg.Slots, Scratch: a.cfg.Data.Scratch(), Lease: lease, Drain: a.cfg.Drain,
 	}, transcodingworker.Deps{FFmpeg: media, Deps: deps})
 	if err != nil {
 		return nil, err

@@ -40,7 +40,9 @@ type Group struct {
 	Workers  int
 	Sidecars []string
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// fetched is how many bytes of segments were read by other tasks.
+	fetched int64
 	results map[contract.TranscodeOp][]contract.TaskResult
 	runs    int
 }
@@ -157,6 +159,15 @@ func (g *Group) Set(op contract.TranscodeOp, results []contract.TaskResult) {
 	g.results[op] = results
 }
 
+// Fetched returns how many bytes of segments were read since the last call.
+func (g *Group) Fetched() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := g.fetched
+	g.fetched = 0
+	return n
+}
+
 // Outputs returns everything that was made, by path.
 func (g *Group) Outputs() map[string]contract.Output {
 	g.mu.Lock()
@@ -243,6 +254,11 @@ func (w *workspace) Fetch(_ context.Context, o contract.Output, path string) err
 	b, err := os.ReadFile(w.g.File(o))
 	if err != nil {
 		return fault.Wrap(fault.CodeOutputMissing, err, "output %s is not stored any more", o.Path)
+	}
+	if o.Kind == contract.OutputSegment {
+		w.g.mu.Lock()
+		w.g.fetched += o.SizeBytes
+		w.g.mu.Unlock()
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != o.SHA256 || int64(len(b)) != o.SizeBytes {
 		return fault.New(fault.CodeOutputMissing, "output %s is stored with another content than was recorded", o.Path)

@@ -241,3 +241,22 @@ func checkLengths(t *rapid.T, chunks []contract.Chunk, span time.Duration, worke
 		}
 	}
 }
+
+func TestJoinedChunksAreOne(t *testing.T) {
+	frames := chunk.Every(media.FrameRate{Num: 25, Den: 1}, 0, 25*60)
+	chunks := chunk.Plan(frames, 4*time.Second, 2)
+	one := chunk.Join(chunks)
+	cuts := 0
+	for _, c := range chunks {
+		cuts += len(c.Cuts)
+	}
+	if len(chunks) < 3 || len(one) != 1 || one[0].First != 0 || one[0].Frames != 25*60 || len(one[0].Cuts) != cuts || one[0].End.Duration() != time.Minute {
+		t.Errorf("Join of %d chunks = %+v", len(chunks), one)
+	}
+	if len(chunks[0].Cuts) == cuts {
+		t.Error("the first of the chunks was changed")
+	}
+	if got := chunk.Join(nil); got != nil {
+		t.Errorf("Join of none = %v", got)
+	}
+}
