@@ -8,7 +8,7 @@ MODULES := $(shell sed -n 's|^\t\./||p' go.work)
 SERVERS := $(BIN)/testservers
 PROGRAMS := ./services/job-service/cmd/job-service ./services/thumbnail-worker/cmd/thumbnail-worker ./services/transcoding-worker/cmd/transcoding-worker ./services/standalone/cmd/reelmill
 # Debian packages of the tests and of the benchmarks; those whose programs are there are not installed.
-TEST_PACKAGES := ffmpeg rabbitmq-server postgresql gcc libc6-dev npm curl jq
+TEST_PACKAGES := ffmpeg rabbitmq-server postgresql gcc libc6-dev npm curl jq chromium
 BENCH_PACKAGES := ffmpeg ffmpegthumbnailer npm rabbitmq-server
 MODEL_STEPS := 1000000
 

@@ -13,7 +13,7 @@ present() {
     rabbitmq-server) [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] && command -v erl epmd >/dev/null ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
     ffmpeg) command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null ;;
-    gcc | npm | curl | jq | ffmpegthumbnailer) command -v "$1" >/dev/null ;;
+    gcc | npm | curl | jq | chromium | ffmpegthumbnailer) command -v "$1" >/dev/null ;;
     libc6-dev) [[ -e /usr/include/stdlib.h ]] || installed "$1" ;;
     *) installed "$1" ;;
   esac

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export REELMILL_TEST_REQUIRE=1
 
 echo "== all packages"
-go test -timeout 20m work
+go test -timeout 40m work
 
 echo "== a million steps of the saga's model"
 REELMILL_MODEL_STEPS=1000000 go test -count=1 -run TestModel ./services/job-service/internal/domain/saga

@@ -85,6 +85,15 @@ func arm(t *testing.T, spec string) {
 	})
 }
 
+func TestPointStrikesAtEveryVisitWhereAskedTo(t *testing.T) {
+	arm(t, "a=error@*")
+	for visit := range 3 {
+		if err := faultinject.Point(t.Context(), "a"); !errors.Is(err, faultinject.ErrInjected) {
+			t.Errorf("visit %d: %v, want an injected error", visit+1, err)
+		}
+	}
+}
+
 func TestPointStrikesOnceAtItsVisit(t *testing.T) {
 	arm(t, "a=error@2;b=error;")
 	ctx := t.Context()

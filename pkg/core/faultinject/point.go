@@ -11,12 +11,13 @@ import (
 )
 
 // EnvVar arms failpoints in a process: a list of "name=kind" or "name=kind@n" joined by ';', where kind
-// is kill, error or hang, and n the visit (from 1, the default) at which it strikes, once. For tests of
-// crash recovery only.
+// is kill, error or hang, and n the visit (from 1, the default) at which it strikes, once, or "*" where it
+// strikes at every visit. For tests of crash recovery only.
 const EnvVar = "REELMILL_FAILPOINTS"
 
 type point struct {
-	kind   string
+	kind string
+	// at is the visit at which it strikes, 0 for every one.
 	at     int64
 	visits atomic.Int64
 }
@@ -34,15 +35,17 @@ func Arm(spec string) error {
 		name, kind, ok := strings.Cut(entry, "=")
 		kind, count, counted := strings.Cut(kind, "@")
 		p := &point{kind: kind, at: 1}
-		if counted {
+		if count == "*" {
+			p.at = 0
+		} else if counted {
 			n, err := strconv.ParseInt(count, 10, 64)
 			if err != nil || n < 1 {
-				return fmt.Errorf("failpoint %q: want a visit of 1 or more", entry)
+				return fmt.Errorf("failpoint %q: want a visit of 1 or more, or *", entry)
 			}
 			p.at = n
 		}
 		if !ok || kind != "kill" && kind != "error" && kind != "hang" {
-			return fmt.Errorf("failpoint %q: want NAME=kill|error|hang[@N]", entry)
+			return fmt.Errorf("failpoint %q: want NAME=kill|error|hang[@N|@*]", entry)
 		}
 		points[name] = p
 	}
@@ -66,7 +69,7 @@ func Point(ctx context.Context, name string) error {
 		return nil
 	}
 	p := (*points)[name]
-	if p == nil || p.visits.Add(1) != p.at {
+	if p == nil || p.visits.Add(1) != p.at && p.at != 0 {
 		return nil
 	}
 	switch p.kind {

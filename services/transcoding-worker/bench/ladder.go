@@ -13,11 +13,11 @@ import (
 // alike is how much worse than theirs a rung of ours may look.
 const alike = 0.002
 
-// settings returns the options of an encoder of theirs: the same quality, caps, profile and places of keyframes as
-// ours.
+// settings returns the options of an output of theirs: the same quality, caps, profile and places of keyframes as
+// ours, and the same sound, which goes into the segments of every rung where nothing is said of groups.
 func settings(r contract.Rung) []string {
 	return strings.Fields(fmt.Sprintf("-c:v libx264 -preset veryfast -profile:v high -level:v %s -pix_fmt yuv420p -crf %d -maxrate %d -bufsize %d "+
-		"-force_key_frames expr:gte(t,n_forced*4) -g 100000 -keyint_min 1 -sc_threshold 0 -threads %d -an -f hls -hls_segment_type fmp4 -hls_time 4 -hls_playlist_type vod",
+		"-force_key_frames expr:gte(t,n_forced*4) -g 100000 -keyint_min 1 -sc_threshold 0 -threads %d -c:a aac -b:a 128k -ac 2 -ar 48000 -f hls -hls_segment_type fmp4 -hls_time 4 -hls_playlist_type vod",
 		r.Level, r.CRF, r.MaxBitsPerSecond, r.BufferBits, threads))
 }
 
@@ -46,18 +46,21 @@ func againstSplit(b *paired.Bench) (float64, string) {
 		args := []string{"-nostdin", "-v", "error", "-i", film, "-filter_complex", graph}
 		for i, r := range rungs {
 			args = append(args, "-map", fmt.Sprintf("[v%d]", i))
+			if i == 0 { // sound is encoded once
+				args = append(args, "-map", "0:a:0")
+			}
 			args = append(append(args, settings(r)...), "-hls_fmp4_init_filename", r.Name+".mp4", filepath.Join(dir, r.Name+".m3u8"))
 		}
 		command(b, "ffmpeg", args...)
 	})
 }
 
-// ladder compares the encoding of eight seconds of 1080p in four rungs. Neither side checks what it made: what
+// ladder compares the encoding of eight seconds of 1080p with sound in four rungs. Neither side checks what it made: what
 // our check costs is a row of its own.
 func ladder(b *paired.Bench, pairs int, theirs func(film, dir string, rungs []contract.Rung)) (float64, string) {
 	t, err := newTools(b.Context(), threads)
 	b.Check("set up", err)
-	film := clip(b, 8)
+	film := clipWithSound(b, 8)
 	plan := planOf(b, t, film, contract.TranscodeParams{}, 1)
 	rungs := plan.Video.Rungs
 	if len(rungs) != 4 || len(plan.Video.Chunks) != 1 {
@@ -70,6 +73,9 @@ func ladder(b *paired.Bench, pairs int, theirs func(film, dir string, rungs []co
 		ours := paired.Measure(func() {
 			renditions, err = encode(b.Context(), t, film, plan, dir, 0)
 			b.Check("encode the ladder", err)
+			in := transcode.Input{Path: film, Plan: plan, Progress: func(float64) {}}
+			ignore := func(transcode.Made) error { return nil }
+			b.Check("encode the sound", t.encoder.Track(b.Context(), in, 0, filepath.Join(dir, "sound"), ignore, &transcode.Meter{}))
 		})
 		them := paired.Measure(func() { theirs(film, other, rungs) })
 		if pair == 0 {

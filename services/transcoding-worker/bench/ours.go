@@ -43,9 +43,14 @@ func newTools(ctx context.Context, threads int) (tools, error) {
 const threads = 2
 
 // clip returns the first seconds of a real film of 1080p, without sound.
-func clip(b *paired.Bench, seconds int) string {
+func clip(b *paired.Bench, seconds int) string { return cutOf(b, seconds, "0:v:0") }
+
+// clipWithSound returns them with sound, in 5.1.
+func clipWithSound(b *paired.Bench, seconds int) string { return cutOf(b, seconds, "0") }
+
+func cutOf(b *paired.Bench, seconds int, streams string) string {
 	path := filepath.Join(b.TempDir(), "clip.mp4")
-	command(b, "ffmpeg", "-nostdin", "-v", "error", "-i", ffmpegtest.BigBuckBunny(b), "-map", "0:v:0", "-c", "copy", "-t", strconv.Itoa(seconds), path)
+	command(b, "ffmpeg", "-nostdin", "-v", "error", "-i", ffmpegtest.BigBuckBunny(b), "-map", streams, "-c", "copy", "-t", strconv.Itoa(seconds), path)
 	return path
 }
 

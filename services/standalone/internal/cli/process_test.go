@@ -8,7 +8,9 @@ import (
 	"image"
 	_ "image/jpeg" // posters
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -293,5 +295,58 @@ func TestProcessRefusesASourceThatDoesNotFit(t *testing.T) {
 	p := w.run("process", file)
 	if p.status() != 1 || !strings.Contains(p.stderr.String(), "scratch_full: ") {
 		t.Errorf("exit status %d after %v, want 1 and scratch_full", p.status(), time.Since(start))
+	}
+}
+
+// videoFrames returns how many frames ffmpeg decodes of a film, which it must do without a complaint.
+func videoFrames(t *testing.T, args ...string) int {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", append(append([]string{"-nostdin", "-v", "error"}, args...), "-map", "0:v:0", "-f", "framecrc", "-")...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() != 0 {
+		t.Fatalf("ffmpeg %v: %v\n%s", args, err, &stderr)
+	}
+	frames := 0
+	for line := range strings.Lines(stdout.String()) {
+		if !strings.HasPrefix(line, "#") {
+			frames++
+		}
+	}
+	return frames
+}
+
+func TestProcessLeavesAFolderThatPlays(t *testing.T) {
+	w := newWorld(t)
+	p := w.run("process", clip(t), "--pipeline", "vod", "-o", "out")
+	if p.status() != 0 {
+		t.Fatalf("exit status %d", p.status())
+	}
+	out := filepath.Join(w.dir, "out")
+	readManifest(t, out)
+	for _, file := range []string{"master.m3u8", "manifest.mpd", "video.mp4"} {
+		if got := videoFrames(t, "-i", filepath.Join(out, "video", file)); got != 50 {
+			t.Errorf("%s shows %d frames, want 50", file, got)
+		}
+	}
+	// A film has thousands of segments: they are told as one line for each rendition.
+	table := p.stdout.String()
+	if !strings.Contains(table, "video/120p (1 segment)") || !strings.Contains(table, "video/audio (1 segment)") || strings.Contains(table, ".m4s") {
+		t.Error("the table does not sum the segments of the renditions")
+	}
+}
+
+func TestSegmentsAreSummed(t *testing.T) {
+	segment := func(rendition string, size int64) reportOutput {
+		return reportOutput{Path: rendition + "/c000/00001.m4s", Kind: contract.OutputSegment, SizeBytes: size, rendition: rendition}
+	}
+	playlist := reportOutput{Path: "video/master.m3u8", Kind: contract.OutputMultivariant, SizeBytes: 7}
+	got := summed([]reportOutput{segment("video/360p", 1), playlist, segment("video/audio", 10), segment("video/360p", 2)})
+	want := []reportOutput{
+		{Path: "video/360p (2 segments)", Kind: contract.OutputSegment, SizeBytes: 3}, playlist,
+		{Path: "video/audio (1 segment)", Kind: contract.OutputSegment, SizeBytes: 10},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("summed = %+v, want %+v", got, want)
 	}
 }

@@ -84,7 +84,10 @@ func summed(outputs []reportOutput) []reportOutput {
 		}
 		count[o.rendition]++
 		all[i].SizeBytes += o.SizeBytes
-		all[i].Path = fmt.Sprintf("%s (%d segments)", o.rendition, count[o.rendition])
+		all[i].Path = o.rendition + " (1 segment)"
+		if n := count[o.rendition]; n > 1 {
+			all[i].Path = fmt.Sprintf("%s (%d segments)", o.rendition, n)
+		}
 	}
 	return all
 }

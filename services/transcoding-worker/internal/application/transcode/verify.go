@@ -9,12 +9,16 @@ import (
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/faultinject"
 	"github.com/reelmill/reelmill/pkg/core/media"
 )
 
 // verify proves everything that the group made, as it is stored: it downloads every object and trusts no
 // record but the source's. What it finds wrong is output_invalid or output_missing.
 func (j *job) verify(ctx context.Context) (contract.TaskResult, error) {
+	if err := faultinject.Point(ctx, "verify.before"); err != nil {
+		return contract.TaskResult{}, err
+	}
 	plan, err := j.planned(ctx)
 	if err != nil {
 		return contract.TaskResult{}, err
