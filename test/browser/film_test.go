@@ -21,7 +21,7 @@ import (
 
 // The film: the beginning of the real one, cut by copying, which leaves out a few frames at its end.
 const (
-	filmSeconds = "13"
+	filmSeconds = "12"
 	// frame is how long one is shown, the sides are of what pictures are compared at (see player.html).
 	frame                       = 1.0 / 24
 	pictureWidth, pictureHeight = 32, 18

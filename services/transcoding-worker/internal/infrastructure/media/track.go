@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -110,9 +111,24 @@ func discard(from args.Pad) args.Output {
 func (s sound) encoding() args.Plan {
 	filters := append(s.filters(), s.gain...)
 	return s.plans(filters, func(from args.Pad) args.Output {
-		hls := segmented{folder: soundFolder, first: 1, seconds: args.Seconds(s.plan.Segment.Duration())}
+		hls := segmented{folder: soundFolder, first: 1, seconds: args.Seconds(s.segment())}
 		return hls.output(from, audioOptions(s.track)...)
 	})
+}
+
+// leadOut is more than encoders add to a track: what comes before its first sample, and what fills its last frame.
+// sliver is what is too short for a segment of its own.
+const leadOut, sliver = 60 * time.Millisecond, 500 * time.Millisecond
+
+// segment is how long a segment lasts: as planned, or a little more where the last one would be a sliver. One of a
+// single frame lies, shifted by the encoder's lead-in (the edit list), before the time that its playlist gives it:
+// hls.js never finds it buffered, and stops short of the end of the film.
+func (s sound) segment() time.Duration {
+	want, whole := s.plan.Segment.Duration(), cmp.Or(s.track.End, s.plan.Duration).Duration()+leadOut
+	if n := whole / want; n > 0 && whole%want < sliver {
+		return whole / n
+	}
+	return want
 }
 
 // reading returns a plan that decodes the track and does nothing with it.
