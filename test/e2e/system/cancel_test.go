@@ -53,6 +53,48 @@ func TestACancelledJobLeavesNoProcessAndNoOutput(t *testing.T) {
 	s.completed(id, jobDeadline)
 }
 
+// TestACancelledFilmLeavesNoProcessAndNoOutput cancels a job while two workers encode chunks of its film.
+func TestACancelledFilmLeavesNoProcessAndNoOutput(t *testing.T) {
+	s := newSystem(t, timing{lease: time.Minute, sweep: time.Second}, 0)
+	s.addTranscoders(twoWorkers)
+	s.up()
+	scratch := s.settings["REELMILL_SCRATCH_DIR"]
+	source := filmSource(t, filmLength)
+	id := s.submit("film", source, transcode(segmentLength, 360, 240))
+	testenv.Eventually(t, jobDeadline, func() error {
+		j, err := s.api.job(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		done := 0
+		for _, task := range j.step("video-chunks").Tasks {
+			if task.State == "succeeded" {
+				done++
+			}
+		}
+		if encoders := len(commandsWith(t, scratch, "ffmpeg", "-force_key_frames")); done == 0 || encoders < twoWorkers {
+			return fmt.Errorf("%d chunks are made, %d are being encoded", done, encoders)
+		}
+		return nil
+	})
+	if err := s.api.must(t.Context(), http.StatusAccepted, "POST", "/v1/jobs/"+id+"/cancel", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	answered := time.Now()
+	testenv.Eventually(t, cancelLimit, func() error {
+		if ps := commandsWith(t, scratch); len(ps) > 0 {
+			return fmt.Errorf("processes of the attempts live: %q", ps)
+		}
+		return nil
+	})
+	t.Logf("no process of the attempts was left %v after the cancel was answered", time.Since(answered).Round(time.Millisecond))
+	if j := s.ended(id, soon); j.State != "cancelled" {
+		t.Errorf("job is %s: %+v", j.State, j.Error)
+	}
+	s.nothingElse(soon, []string{id})
+	testenv.Eventually(t, soon, func() error { return empty(scratch, "a-*") })
+}
+
 // TestACancelReachesAToolThatShowsNoProgress cancels a job whose media tool does nothing but wait, in a child
 // of its own. The next heartbeat is far away, so that only the broadcast can be what ends it.
 func TestACancelReachesAToolThatShowsNoProgress(t *testing.T) {

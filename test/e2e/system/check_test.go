@@ -71,14 +71,7 @@ func (s *system) verify(ctx context.Context, j jobView) (contract.Manifest, erro
 			return m, fmt.Errorf("output %s: %w", o.Path, err)
 		}
 	}
-	for _, step := range j.Steps {
-		for _, t := range step.Tasks {
-			if err := published(j.ID, step.Name, t, m); err != nil {
-				return m, err
-			}
-		}
-	}
-	return m, nil
+	return m, published(j, m)
 }
 
 // stored checks an object against what the manifest says of it.
@@ -99,21 +92,28 @@ func (s *system) stored(ctx context.Context, o contract.Output) error {
 	return nil
 }
 
-// published checks that the manifest holds the outputs of the task's last execution and of no other.
-func published(id, step string, t taskView, m contract.Manifest) error {
-	if t.State != "succeeded" || len(t.Attempts) == 0 {
-		return fmt.Errorf("a task of %s is %s: %+v", step, t.State, t.Attempts)
-	}
-	for i, a := range t.Attempts {
-		if last := i == len(t.Attempts)-1; last != (a.Outcome == "succeeded") {
-			return fmt.Errorf("execution %d of %d of %s %s: %+v", i+1, len(t.Attempts), step, a.Outcome, t.Attempts)
+// published checks that every task has succeeded with its last execution and no other, and that the manifest
+// holds outputs of these executions alone.
+func published(j jobView, m contract.Manifest) error {
+	from := map[string]bool{}
+	for _, step := range j.Steps {
+		for index, t := range step.Tasks {
+			if t.State != "succeeded" || len(t.Attempts) == 0 {
+				return fmt.Errorf("task %d of %s is %s: %+v", index, step.Name, t.State, t.Attempts)
+			}
+			for i, a := range t.Attempts {
+				if last := i == len(t.Attempts)-1; last != (a.Outcome == "succeeded") {
+					return fmt.Errorf("execution %d of %d of %s/%d %s: %+v", i+1, len(t.Attempts), step.Name, index, a.Outcome, t.Attempts)
+				}
+			}
+			// Every claim raises the fence by one.
+			from[fmt.Sprintf("%sa/%d-%d/%s/%d", prefix(j.ID), t.Attempt, len(t.Attempts), step.Name, index)] = true
 		}
 	}
-	// Every claim raises the fence by one.
-	from := fmt.Sprintf("%sa/%d-%d/%s/", prefix(id), t.Attempt, len(t.Attempts), step)
+	elements := strings.Count(prefix(j.ID), "/") + len([]string{"a", "attempt", "step", "index"})
 	for _, o := range m.Outputs {
-		if strings.HasPrefix(o.Path, step+"/") && !strings.HasPrefix(o.Key, from) {
-			return fmt.Errorf("output %s lies at %s, not below %s", o.Path, o.Key, from)
+		if parts := strings.Split(o.Key, "/"); len(parts) <= elements || !from[strings.Join(parts[:elements], "/")] {
+			return fmt.Errorf("output %s lies at %s, which is of no execution that succeeded", o.Path, o.Key)
 		}
 	}
 	return nil

@@ -35,29 +35,48 @@ type jobView struct {
 	State    string        `json:"state"`
 	Progress float64       `json:"progress"`
 	Error    *fault.Record `json:"error"`
-	Steps    []struct {
-		Name  string        `json:"name"`
-		State string        `json:"state"`
-		Error *fault.Record `json:"error"`
-		Tasks []taskView    `json:"tasks"`
-	} `json:"steps"`
-	Upload *struct {
+	Steps    []stepView    `json:"steps"`
+	// FinishedAt is zero until the job has ended.
+	FinishedAt time.Time `json:"finished_at"`
+	Upload     *struct {
 		Method  string            `json:"method"`
 		URL     string            `json:"url"`
 		Headers map[string]string `json:"headers"`
 	} `json:"upload"`
 }
 
+type stepView struct {
+	Name  string        `json:"name"`
+	State string        `json:"state"`
+	Error *fault.Record `json:"error"`
+	Tasks []taskView    `json:"tasks"`
+}
+
+// step returns the step of that name, an empty one where there is none.
+func (j jobView) step(name string) stepView {
+	for _, s := range j.Steps {
+		if s.Name == name {
+			return s
+		}
+	}
+	return stepView{}
+}
+
 type taskView struct {
-	State    string  `json:"state"`
-	Attempt  int     `json:"attempt"`
-	Progress float64 `json:"progress"`
-	Attempts []struct {
-		Attempt int           `json:"attempt"`
-		Worker  string        `json:"worker"`
-		Outcome string        `json:"outcome"`
-		Error   *fault.Record `json:"error"`
-	} `json:"attempts"`
+	State    string          `json:"state"`
+	Attempt  int             `json:"attempt"`
+	Progress float64         `json:"progress"`
+	Attempts []executionView `json:"attempts"`
+}
+
+// executionView is one execution of a task. Outcome is empty and EndedAt zero while it runs.
+type executionView struct {
+	Attempt   int           `json:"attempt"`
+	Worker    string        `json:"worker"`
+	StartedAt time.Time     `json:"started_at"`
+	EndedAt   time.Time     `json:"ended_at"`
+	Outcome   string        `json:"outcome"`
+	Error     *fault.Record `json:"error"`
 }
 
 func (j jobView) terminal() bool {

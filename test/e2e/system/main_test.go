@@ -1,6 +1,7 @@
-// Package system runs the programs of a deployment, job-service and thumbnail-workers, as processes of
-// their own against RabbitMQ, a MongoDB and an S3 server, and looks at them from outside alone: through
-// REST, the bucket, the broker, metrics and exit codes. Programs and the broker are killed while jobs run.
+// Package system runs the programs of a deployment, job-service, thumbnail-workers and transcoding-workers, as
+// processes of their own against RabbitMQ, a MongoDB and an S3 server, and looks at them from outside alone:
+// through REST, the bucket, the broker, metrics, logs and exit codes. Programs and the broker are killed while
+// jobs run.
 //
 // The names of queues are fixed, so only one system runs at a time: its tests are not parallel.
 package system
@@ -19,8 +20,9 @@ import (
 
 // The programs under test.
 const (
-	jobService      = "job-service"
-	thumbnailWorker = "thumbnail-worker"
+	jobService        = "job-service"
+	thumbnailWorker   = "thumbnail-worker"
+	transcodingWorker = "transcoding-worker"
 )
 
 // envPrograms names a folder with programs that are built already; where it is unset they are built first.
@@ -42,7 +44,7 @@ func run(m *testing.M) int {
 	if err == nil {
 		defer os.RemoveAll(dir)
 		programs = dir
-		err = build(dir, jobService, thumbnailWorker)
+		err = build(dir, jobService, thumbnailWorker, transcodingWorker)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -38,6 +38,8 @@ type process struct {
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when cmd has ended
 	starts int
+	// begins is where the present or last run begins in the log.
+	begins int
 }
 
 // newProcess returns a process that is not started. At the end of t it is killed, and its log is shown if t
@@ -76,6 +78,7 @@ func (p *process) start(settings ...string) error {
 	cmd := exec.Command(filepath.Join(programs, p.program), "serve")
 	cmd.Env = append(append(cmd.Env, p.env...), settings...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
+	p.begins = len(p.logs())
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
@@ -163,6 +166,13 @@ func (p *process) logs() string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+// run returns what the process has written in its present or last run.
+func (p *process) run() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.logs()[p.begins:]
 }
 
 // tail returns the first warnings and errors in the log, and its end without answered requests.

@@ -38,6 +38,8 @@ type system struct {
 	amqpURI string
 	jobs    *process
 	workers []*process
+	// transcoders are there where a test asks for them.
+	transcoders []*process
 	// settings are the environment of all programs.
 	settings map[string]string
 }
@@ -57,8 +59,8 @@ func (x timing) env() map[string]string {
 // quick is for tests in which leases expire and nothing but crashes may cost one.
 var quick = timing{lease: 4 * time.Second, sweep: 8 * time.Second}
 
-// newSystem returns a system whose programs are not started, with empty queues. A test that controls a
-// server asks for it before.
+// newSystem returns a system whose programs are not started, with empty queues and so many thumbnail-workers. A
+// test that controls a server asks for it before.
 func newSystem(t *testing.T, x timing, workers int) *system {
 	t.Helper()
 	uri, mongo, s3 := testenv.AMQP(t), testenv.Mongo(t), testenv.S3(t)
@@ -87,14 +89,24 @@ func newSystem(t *testing.T, x timing, workers int) *system {
 	return s
 }
 
+// addTranscoders adds so many transcoding-workers, which are not started, with settings of their own.
+func (s *system) addTranscoders(n int, settings ...string) {
+	s.t.Helper()
+	for range n {
+		name := fmt.Sprintf("%s-%d", transcodingWorker, len(s.transcoders)+1)
+		s.transcoders = append(s.transcoders, s.process(name, transcodingWorker, settings...))
+	}
+}
+
 // process returns a process of the system with settings of its own.
 func (s *system) process(name, program string, settings ...string) *process {
 	s.t.Helper()
 	ops := freeAddress(s.t)
-	env := append(settings, "REELMILL_OPS_ADDR="+ops)
+	env := []string{"REELMILL_OPS_ADDR=" + ops}
 	for k, v := range s.settings {
 		env = append(env, k+"="+v)
 	}
+	env = append(env, settings...) // of two that are the same the last one counts
 	return newProcess(s.t, name, program, ops, env)
 }
 
@@ -114,7 +126,9 @@ func (s *system) up() {
 	}
 }
 
-func (s *system) processes() []*process { return append([]*process{s.jobs}, s.workers...) }
+func (s *system) processes() []*process {
+	return slices.Concat([]*process{s.jobs}, s.workers, s.transcoders)
+}
 
 // ready waits until the process says that it is.
 func (s *system) ready(p *process) {
