@@ -4,7 +4,7 @@
 //
 // Neighbours: package args builds the argument lists, package probe is the gate that every source
 // passes before other work, package mp4box reads the boxes of MP4 files without any decoder, package fmp4
-// those of the segments of HLS and DASH.
+// those of the segments of HLS and DASH, package mp4cut copies parts of MP4 files into files of their own.
 //
 // An exit code of 0 proves little. A run of ffmpeg counts as a success only when it also reported
 // "progress=end"; whether the outputs are whole is for the caller to verify.

@@ -44,7 +44,17 @@ func newRunner(t testing.TB) *ffmpeg.Runner {
 
 func newGenerator(t testing.TB) *generate.Generator {
 	t.Helper()
-	run := newRunner(t)
+	return generatorOn(t, newRunner(t))
+}
+
+// runner is a media.Runner that knows its tools.
+type runner interface {
+	media.Runner
+	Tools() ffmpeg.Tools
+}
+
+func generatorOn(t testing.TB, run runner) *generate.Generator {
+	t.Helper()
 	g, err := generate.New(media.NewInspector(run, media.Config{}), media.NewExtractor(run, media.Config{}),
 		media.NewPictures(run, media.Config{}), map[string]string{"ffmpeg": run.Tools().Version})
 	if err != nil {

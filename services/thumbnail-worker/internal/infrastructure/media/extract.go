@@ -106,16 +106,21 @@ func (x *extraction) resolve(ctx context.Context, shots []shot) ([]shot, error) 
 	return shots, nil
 }
 
-// take carries out the schedule of shots, and looks once more, thoroughly, for those that it misses.
+// take takes the shots from a part of the source, carries out the schedule of those that are left, and looks
+// once more, thoroughly, for those that it misses.
 func (x *extraction) take(ctx context.Context, shots []shot) error {
 	if x.src.Single {
-		missed, err := x.carryOut(ctx, []reading{{whole: true, shots: shots}}, 0, 1)
+		missed, err := x.carryOut(ctx, x.src, []reading{{whole: true, shots: shots}}, 0, 1)
 		if err == nil && len(missed) > 0 {
 			err = fault.New(fault.CodeSourceCorrupt, "the source has no picture that can be decoded")
 		}
 		return err
 	}
-	missed, err := x.scheduled(ctx, shots)
+	left, err := x.fromCut(ctx, shots)
+	if err != nil {
+		return err
+	}
+	missed, err := x.scheduled(ctx, left)
 	if err != nil || len(missed) == 0 {
 		return err
 	}
@@ -133,7 +138,7 @@ func (x *extraction) take(ctx context.Context, shots []shot) error {
 func (x *extraction) scheduled(ctx context.Context, shots []shot) (missed []shot, err error) {
 	runs := schedule(shots, x.src.Timeline, seekable(x.src))
 	for i, readings := range runs {
-		m, err := x.carryOut(ctx, readings, float64(i)/float64(len(runs)), 1/float64(len(runs)))
+		m, err := x.carryOut(ctx, x.src, readings, float64(i)/float64(len(runs)), 1/float64(len(runs)))
 		if err != nil {
 			return nil, err
 		}
@@ -148,9 +153,10 @@ func seekable(src generate.Source) bool {
 	return strings.HasPrefix(src.Info.Format, "mov,") || strings.HasPrefix(src.Info.Format, "matroska")
 }
 
-// carryOut does one run and returns the shots that found no frame, or one too late.
-func (x *extraction) carryOut(ctx context.Context, readings []reading, done, share float64) (missed []shot, err error) {
-	c, err := x.runOnce(ctx, readings, done, share)
+// carryOut does one run on src, which is the source or a part of it, and returns the shots that found no
+// frame, or one too late.
+func (x *extraction) carryOut(ctx context.Context, src generate.Source, readings []reading, done, share float64) (missed []shot, err error) {
+	c, err := x.runOnce(ctx, src, readings, done, share)
 	if err != nil {
 		return nil, err
 	}
@@ -188,11 +194,11 @@ func (x *extraction) set(s shot, f generate.Frame) {
 	x.frames[s.set][s.pick] = f
 }
 
-// runOnce runs ffmpeg for the readings, without tone mapping where this build of ffmpeg has none.
-func (x *extraction) runOnce(ctx context.Context, readings []reading, done, share float64) (*composer, error) {
+// runOnce runs ffmpeg for the readings of src, without tone mapping where this build of ffmpeg has none.
+func (x *extraction) runOnce(ctx context.Context, src generate.Source, readings []reading, done, share float64) (*composer, error) {
 	for {
 		x.runs++
-		c := &composer{src: x.src, cfg: x.cfg, sets: x.sets, dir: x.dir, run: x.runs, toneMap: x.toneMap}
+		c := &composer{src: src, cfg: x.cfg, sets: x.sets, dir: x.dir, run: x.runs, toneMap: x.toneMap}
 		plan := c.build(readings)
 		err := x.ffmpeg(ctx, plan, readings, done, share)
 		if err == nil {
@@ -207,7 +213,7 @@ func (x *extraction) runOnce(ctx context.Context, readings []reading, done, shar
 			x.notes = append(x.notes, contract.Note{Code: "hdr_not_tonemapped", Detail: "colours are paler than meant: ffmpeg lacks the filter zscale"})
 			continue
 		}
-		return nil, x.blame(ctx, plan, err)
+		return nil, x.blame(ctx, plan, src.Picture.Index, err)
 	}
 }
 
@@ -234,13 +240,13 @@ func (x *extraction) ffmpeg(ctx context.Context, plan args.Plan, readings []read
 	return err
 }
 
-// blame tells whether a run failed because of the source: it decodes the same frames and does nothing
-// with them. If that fails too the source is damaged.
-func (x *extraction) blame(ctx context.Context, plan args.Plan, failure error) error {
+// blame tells whether a run failed because of the source: it decodes the same frames, of the stream of that
+// index, and does nothing with them. If that fails too the source is damaged.
+func (x *extraction) blame(ctx context.Context, plan args.Plan, index int, failure error) error {
 	var last error
 	for _, in := range plan.Inputs {
 		argv, err := args.Build(args.Plan{FailFast: true, Inputs: []args.Input{in}, Outputs: []args.Output{{
-			Path: "null", Format: "null", From: []args.Pad{args.Stream(0, x.src.Picture.Index)}, PassthroughTiming: true}}})
+			Path: "null", Format: "null", From: []args.Pad{args.Stream(0, index)}, PassthroughTiming: true}}})
 		if err != nil {
 			return fault.Wrap(fault.CodeInternal, err, "the check of the source could not be planned")
 		}

@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,13 +55,13 @@ func (c *composer) input(r reading) args.Input {
 		Path: c.src.Path, KeyframesOnly: r.keyframesOnly, DiscardAudio: true, DiscardSubtitles: true,
 		Threads: 1, Guard: args.Guard{MaxPixels: c.cfg.MaxPixels},
 	}
-	if !r.keyframesOnly {
+	if slices.ContainsFunc(r.shots, func(s shot) bool { return !s.key }) {
 		in.Threads = max(1, c.cfg.Threads)
 	}
 	if r.from > 0 {
 		in.Seek, in.NearestKeyframe = r.from+c.src.Origin-fileStart(c.src.Info)+c.margin(r.from), true
 	}
-	if !r.whole {
+	if !r.whole && !r.cut {
 		// A second more than needed: it only ends readings that miss what they look for.
 		in.Duration = r.until() - r.from + keyframeMargin + time.Second
 	}

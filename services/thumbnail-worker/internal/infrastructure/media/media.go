@@ -1,7 +1,8 @@
 // Package media makes pictures with ffmpeg: it is the adapter behind the ports of package generate.
 //
 // An Inspector is the gate (package probe). An Extractor turns wanted frames into as few runs of ffmpeg
-// as it can: keyframes come from one pass that decodes nothing else, frames that no keyframe stands in
+// as it can. From a plain MP4 file it cuts what they need (package mp4cut), and one run decodes that alone.
+// Of other files keyframes come from one pass that decodes nothing else, frames that no keyframe stands in
 // for come from seeks, and from one decode of everything where seeks would decode as much. Pictures
 // writes sheets and checks files in Go, so that what one codec wrote another one reads.
 package media

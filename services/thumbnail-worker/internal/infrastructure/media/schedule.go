@@ -37,6 +37,8 @@ type reading struct {
 	keyframesOnly bool
 	// whole says that the reading is of one picture, whatever its time.
 	whole bool
+	// cut says that the source ends with what is needed last.
+	cut   bool
 	shots []shot
 }
 

@@ -28,7 +28,7 @@ func (x *extraction) search(ctx context.Context, missed []shot) error {
 		}
 		r.shots = append(r.shots, shot{set: s.set, pick: s.pick, want: s.want})
 	}
-	c, err := x.runOnce(ctx, []reading{r}, 1, 0)
+	c, err := x.runOnce(ctx, x.src, []reading{r}, 1, 0)
 	if err != nil {
 		return err
 	}
