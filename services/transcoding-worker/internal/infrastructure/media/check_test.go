@@ -19,7 +19,7 @@ import (
 	"github.com/reelmill/reelmill/services/transcoding-worker/internal/infrastructure/media"
 )
 
-// film is a source of 4 s with sound, encoded into two rungs of four segments and two tracks.
+// film is a source of 5 s with sound, encoded into two rungs of five segments and two tracks of three.
 type film struct {
 	*world
 	path   string
@@ -31,7 +31,7 @@ type film struct {
 func newFilm(t testing.TB) film {
 	t.Helper()
 	w := newWorld(t, media.Config{})
-	path := clip(t, "-f lavfi -i testsrc2=s=320x180:r=25:d=4 -f lavfi -i sine=d=4:sample_rate=48000 -f lavfi -i sine=frequency=880:d=4 -map 0 -map 1 -map 2 "+x264+"-c:a aac -f mp4")
+	path := clip(t, "-f lavfi -i testsrc2=s=320x180:r=25:d=5 -f lavfi -i sine=d=5:sample_rate=48000 -f lavfi -i sine=frequency=880:d=5 -map 0 -map 1 -map 2 "+x264+"-c:a aac -f mp4")
 	src := w.source(path, transcode.Policy{})
 	f := film{world: w, path: path, plan: planOf(src, wish{perSegment: 25, perChunk: 2})}
 	e := w.film(path, f.plan)

@@ -137,6 +137,33 @@ func TestTracks(t *testing.T) {
 	}
 }
 
+// TestTheLastSegmentOfSoundIsNoSliver encodes lengths at, around and between multiples of a segment of 2 s.
+func TestTheLastSegmentOfSoundIsNoSliver(t *testing.T) {
+	for _, tt := range []struct {
+		seconds  string
+		codec    contract.AudioCodec
+		segments int
+	}{
+		{"1", contract.AAC, 1}, {"3.9", contract.AAC, 2}, {"4", contract.AAC, 2}, {"4", contract.Opus, 2}, {"4.02", contract.AAC, 2}, {"4.3", contract.AAC, 2}, {"5", contract.AAC, 3},
+	} {
+		t.Run(tt.seconds+" s as "+string(tt.codec), func(t *testing.T) {
+			w := newWorld(t, media.Config{})
+			path := clip(t, "-f lavfi -i sine=sample_rate=48000:d="+tt.seconds+" -c:a pcm_s16le -f wav")
+			m, err := w.check.Measure(w.track(path, soundPlan(w.source(path, transcode.Policy{AudioOnly: true}), tt.codec, 1), nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Segments) != tt.segments {
+				t.Errorf("%d segments, want %d", len(m.Segments), tt.segments)
+			}
+			last := m.Segments[len(m.Segments)-1]
+			if length := last.EndPTS - last.FirstPTS; length < time.Second/2 {
+				t.Errorf("the last segment lasts %v", length)
+			}
+		})
+	}
+}
+
 func TestLoudness(t *testing.T) {
 	// Short beats above a quiet tone: bringing that up takes a limiter, which takes away some of it.
 	dynamic := "-f lavfi -i aevalsrc='0.03*sin(440*2*PI*t)+0.6*sin(880*2*PI*t)*lt(mod(t\\,1)\\,0.2)':s=44100:d=12 -c:a aac -b:a 192k -f mp4"
