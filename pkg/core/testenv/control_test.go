@@ -98,7 +98,7 @@ func TestControllerCallsTheAPI(t *testing.T) {
 	r := watch(t, func(t testing.TB) {
 		c := testenv.Control(t)
 		for _, do := range []func(context.Context) error{
-			c.KillRabbitMQ, c.StartRabbitMQ, c.RestartRabbitMQ, c.WipeRabbitMQ, c.CloseConnections,
+			c.KillRabbitMQ, c.StartRabbitMQ, c.RestartRabbitMQ, c.WipeRabbitMQ, c.CloseConnections, c.SaveQueues,
 			func(ctx context.Context) error { return c.SetMemoryAlarm(ctx, true) },
 			func(ctx context.Context) error { return c.SetMemoryAlarm(ctx, false) },
 			c.KillMongo, c.StartMongo, c.KillS3, c.StartS3,
@@ -110,7 +110,7 @@ func TestControllerCallsTheAPI(t *testing.T) {
 	})
 	want := []string{
 		"POST /rabbitmq/kill", "POST /rabbitmq/start", "POST /rabbitmq/restart", "POST /rabbitmq/wipe",
-		"POST /rabbitmq/close-connections", "POST /rabbitmq/alarm/set", "POST /rabbitmq/alarm/clear",
+		"POST /rabbitmq/close-connections", "POST /rabbitmq/save-queues", "POST /rabbitmq/alarm/set", "POST /rabbitmq/alarm/clear",
 		"POST /mongo/kill", "POST /mongo/start", "POST /s3/kill", "POST /s3/start",
 	}
 	if got := f.done(); !slices.Equal(got, want) || len(r.errors) > 0 || r.fatal != "" {

@@ -26,7 +26,14 @@ var publishLimit = messagingtest.Limits{Publish: 7 * time.Second}
 // server lets the suite control RabbitMQ.
 type server struct{ *testenv.Controller }
 
-func (s server) Kill(ctx context.Context) error  { return s.KillRabbitMQ(ctx) }
+// Kill implements messagingtest.Server. The suite's queues are younger than RabbitMQ 3.10 needs to survive it.
+func (s server) Kill(ctx context.Context) error {
+	if err := s.SaveQueues(ctx); err != nil {
+		return err
+	}
+	return s.KillRabbitMQ(ctx)
+}
+
 func (s server) Start(ctx context.Context) error { return s.StartRabbitMQ(ctx) }
 
 func TestServerFaults(t *testing.T) {

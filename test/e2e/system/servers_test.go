@@ -1,6 +1,7 @@
 package system
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,12 +13,18 @@ import (
 )
 
 // TestJobsAreTakenWhileTheBrokerIsDown creates a job without a broker, lets job-service start anew without
-// one, and sees the job complete when the broker is back.
+// one, and sees the job complete when the broker is back, or an empty one has taken its place.
 func TestJobsAreTakenWhileTheBrokerIsDown(t *testing.T) {
 	control := testenv.Control(t, testenv.ServerRabbitMQ)
+	for name, start := range map[string]func(context.Context) error{"it comes back": control.StartRabbitMQ, "an empty one comes": control.WipeRabbitMQ} {
+		t.Run(name, func(t *testing.T) { takenWhileTheBrokerIsDown(t, control, start) })
+	}
+}
+
+func takenWhileTheBrokerIsDown(t *testing.T, control *testenv.Controller, start func(context.Context) error) {
 	s := newSystem(t, quick, 1)
 	s.up()
-	if err := control.KillRabbitMQ(t.Context()); err != nil {
+	if err := errors.Join(control.SaveQueues(t.Context()), control.KillRabbitMQ(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	first := s.submit("first", clips(t)[0], steps(onePicture))
@@ -33,7 +40,7 @@ func TestJobsAreTakenWhileTheBrokerIsDown(t *testing.T) {
 			t.Errorf("without a broker job %s is %s (%v)", id, j.State, err)
 		}
 	}
-	if err := control.StartRabbitMQ(t.Context()); err != nil {
+	if err := start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	_, m1 := s.completed(first, jobDeadline)

@@ -27,13 +27,13 @@ func dialAMQP(t *testing.T, uri string) (*amqp.Connection, *amqp.Channel) {
 }
 
 // put declares a durable queue and puts one message into it that survives a restart.
-func put(t *testing.T, ch *amqp.Channel) string {
+func put(t *testing.T, ch *amqp.Channel, args amqp.Table) string {
 	t.Helper()
 	name := testenv.UniqueName(t, "queue")
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ch.QueueDeclare(name, true, false, false, false, nil); err != nil {
+	if _, err := ch.QueueDeclare(name, true, false, false, false, args); err != nil {
 		t.Fatal(err)
 	}
 	confirm, err := ch.PublishWithDeferredConfirm("", name, true, false, amqp.Publishing{DeliveryMode: amqp.Persistent, Body: []byte(name)})
@@ -57,7 +57,7 @@ func testRabbitMQ(t *testing.T) {
 	}
 	t.Run("is gone after a kill and back with its messages after a start", func(t *testing.T) {
 		_, ch := dialAMQP(t, uri)
-		queue := put(t, ch)
+		queue := put(t, ch, nil)
 		if err := control.KillRabbitMQ(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -72,9 +72,17 @@ func testRabbitMQ(t *testing.T) {
 		}
 		assertMessage(t, queue)
 	})
+	t.Run("does not lose a young quorum queue once it is saved", func(t *testing.T) {
+		_, ch := dialAMQP(t, uri)
+		queue := put(t, ch, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
+		if err := errors.Join(control.SaveQueues(ctx), control.KillRabbitMQ(ctx), control.StartRabbitMQ(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		assertMessage(t, queue)
+	})
 	t.Run("says goodbye at a restart and keeps its messages", func(t *testing.T) {
 		conn, ch := dialAMQP(t, uri)
-		queue := put(t, ch)
+		queue := put(t, ch, nil)
 		closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 		if err := control.RestartRabbitMQ(ctx); err != nil {
 			t.Fatal(err)
@@ -86,7 +94,7 @@ func testRabbitMQ(t *testing.T) {
 	})
 	t.Run("loses everything in a wipe", func(t *testing.T) {
 		_, ch := dialAMQP(t, uri)
-		queue := put(t, ch)
+		queue := put(t, ch, nil)
 		if err := control.WipeRabbitMQ(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +135,7 @@ func testRabbitMQ(t *testing.T) {
 	})
 	t.Run("notices a message that is held too long", func(t *testing.T) {
 		_, ch := dialAMQP(t, uri)
-		queue := put(t, ch)
+		queue := put(t, ch, nil)
 		closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 		deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 		if err != nil {

@@ -1,14 +1,14 @@
 // Package control is the HTTP API by which tests kill, start and disturb the servers of a suite while they use them.
 // Package testenv is its client.
 //
-//	POST /rabbitmq/{kill,start,restart,close-connections,wipe}  POST /rabbitmq/alarm/{set,clear}
+//	POST /rabbitmq/{kill,start,restart,close-connections,save-queues,wipe}  POST /rabbitmq/alarm/{set,clear}
 //	POST /mongo/{kill,start}  POST /s3/{kill,start}
 //	GET  /status
 //	GET  /hold/{server}/{shared,exclusive}
 //
 // Kill is SIGKILL; restart stops in good order and starts; start and restart return when the server is usable, at the same
-// address and with the same data; wipe kills RabbitMQ and starts it without data. Requests are carried out one after the other. Success is 204, or 200 with a body;
-// a failure is a JSON object with "error" and the last lines of the server's log in "log_tail".
+// address and with the same data; wipe kills RabbitMQ and starts it without data; save-queues returns when RabbitMQ's list of its queues is on disk. Requests
+// are carried out one after the other. Success is 204, or 200 with a body; a failure is a JSON object with "error" and the last lines of the server's log in "log_tail".
 package control
 
 import (
@@ -85,6 +85,7 @@ func (a *API) handleRabbitMQ() {
 	})
 	a.handle(suite.RabbitMQ, "wipe", node.Wipe)
 	a.handle(suite.RabbitMQ, "close-connections", node.CloseConnections)
+	a.handle(suite.RabbitMQ, "save-queues", node.SaveQueues)
 	a.handle(suite.RabbitMQ, "alarm/set", func(ctx context.Context) error { return node.SetMemoryAlarm(ctx, true) })
 	a.handle(suite.RabbitMQ, "alarm/clear", func(ctx context.Context) error { return node.SetMemoryAlarm(ctx, false) })
 }
