@@ -177,7 +177,11 @@ func (j *job) decideVideo(src Source, origin time.Duration) (contract.VideoPlan,
 	rungs := ladder.Plan(s.Video.Display(), capped, ladder.Request{Codec: want.Codec, Heights: want.Heights})
 	v.Rungs, v.Dropped = rungs.Rungs, rungs.Dropped
 	workers := max(1, j.spec.Workers)
-	v.Chunks = chunk.Plan(frames, j.spec.Params.Segment.Duration(), workers)
+	keyframes := make([]time.Duration, len(src.Keyframes))
+	for i, t := range src.Keyframes {
+		keyframes[i] = t - origin
+	}
+	v.Chunks = chunk.Plan(frames, j.spec.Params.Segment.Duration(), workers, keyframes)
 	if src.Damaged || src.Whole {
 		// What is missing shows only in decoding, so frames cannot be counted beforehand: the film stays whole.
 		v.Chunks = chunk.Join(v.Chunks)

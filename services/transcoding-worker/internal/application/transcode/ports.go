@@ -36,6 +36,9 @@ type Source struct {
 	// is when the last one ends. Without video they are empty.
 	Times []time.Duration
 	End   time.Duration
+	// Keyframes are when the keyframes of the primary video are presented, ascending, by the same clock: as many as
+	// were noted.
+	Keyframes []time.Duration
 	// Usable are the indices of the audio streams that can be decoded and of the subtitle streams that are text.
 	Usable map[int]bool
 	// Exact says that a seek to an instant finds exactly the frames from there on. Otherwise the file has to

@@ -28,7 +28,8 @@ const (
 	rounds = 4
 )
 
-// Plan cuts a film into segments of about that length, and those into chunks for so many workers.
+// Plan cuts a film into segments of about that length, and those into chunks for so many workers. keyframes are the
+// instants of the source's keyframes from the film's origin, ascending; there may be none.
 //
 // A segment begins with the first frame at or behind each multiple of the length, counted from the first
 // frame: where frames are rare it is longer. A rest shorter than half the length belongs to the last segment.
@@ -36,17 +37,19 @@ const (
 //
 // Chunks last a quarter of a worker's share of the film, but three segments at least and a minute at most; for
 // a single worker they last a minute. There are at most contract.MaxChunks. All are equally long as far as
-// whole segments allow, but for the first, which is short. There is one chunk where the film has fewer than six
+// whole segments allow, but for the first, which is short; then their ends move by a quarter of that at most, to
+// where the source has a keyframe just before. There is one chunk where the film has fewer than six
 // segments, or is shorter than a minute and there is one worker. Without frames there is none; with a length of
 // 0 or less there is a single segment.
-func Plan(f Frames, segment time.Duration, workers int) []contract.Chunk {
+func Plan(f Frames, segment time.Duration, workers int, keyframes []time.Duration) []contract.Chunk {
 	if f.count == 0 {
 		return nil
 	}
 	cuts := segments(f, segment)
 	var chunks []contract.Chunk
 	first := 0
-	for _, n := range sizes(len(cuts), f.End()-f.Start(), segment, max(1, workers)) {
+	equal := sizes(len(cuts), f.End()-f.Start(), segment, max(1, workers))
+	for _, n := range settle(equal, decodedTwice(f, cuts, keyframes)) {
 		chunks = append(chunks, chunk(f, cuts, first, n))
 		first += n
 	}
@@ -72,7 +75,7 @@ func segments(f Frames, length time.Duration) []int64 {
 	return cuts
 }
 
-// sizes returns how many segments each chunk has.
+// sizes returns how many segments each chunk has where all are as equal as can be.
 func sizes(segments int, span, segment time.Duration, workers int) []int {
 	if segments < 2*fewest || workers < 2 && span < longest {
 		return []int{segments}

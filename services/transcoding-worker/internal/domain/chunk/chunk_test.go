@@ -57,7 +57,7 @@ func TestHowManySegmentsChunksHave(t *testing.T) {
 		{"two days for hundreds of workers", 50 * time.Hour, 4 * s, 500, contract.MaxChunks, 2, 90, 91},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := lengths(chunk.Plan(lasting(tt.span), tt.segment, tt.workers))
+			got := lengths(chunk.Plan(lasting(tt.span), tt.segment, tt.workers, nil))
 			if len(got) != tt.chunks || got[0] != tt.first {
 				t.Fatalf("chunks of %v segments, want %d, the first of %d", got, tt.chunks, tt.first)
 			}
@@ -72,7 +72,7 @@ func TestHowManySegmentsChunksHave(t *testing.T) {
 
 func TestSegmentsBeginAtMultiplesOfTheLength(t *testing.T) {
 	ntsc := chunk.Every(media.FrameRate{Num: 30000, Den: 1001}, 3, 300)
-	got := chunk.Plan(ntsc, 4*s, 1)
+	got := chunk.Plan(ntsc, 4*s, 1, nil)
 	// From the first frame, at 100.1 ms: the first frames at or behind 4 s and 8 s are 120 and 240 frames later.
 	want := []contract.Chunk{{First: 0, Frames: 300, FirstSegment: 1, End: contract.Seconds(10110100000),
 		Cuts: []contract.Seconds{100100000, 100100000 + 4004000000, 100100000 + 8008000000}}}
@@ -104,7 +104,7 @@ func TestFramesAtAnyInstants(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := chunk.Plan(f, 4*s, 1)
+			got := chunk.Plan(f, 4*s, 1, nil)
 			if len(got) != 1 || !slices.Equal(got[0].Cuts, tt.cuts) || got[0].End.Duration() != tt.end || got[0].Frames != int64(len(tt.times)) {
 				t.Errorf("got %+v, want cuts %v", got, tt.cuts)
 			}
@@ -125,11 +125,11 @@ func TestFramesThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []chunk.Frames{{}, empty, chunk.Every(media.FrameRate{}, 0, 5), chunk.Every(fps25, 0, -1), chunk.Every(fps25, 7, 0)} {
-		if f.Count() != 0 || f.Start() != 0 || f.End() != 0 || chunk.Plan(f, s, 4) != nil {
+		if f.Count() != 0 || f.Start() != 0 || f.End() != 0 || chunk.Plan(f, s, 4, nil) != nil {
 			t.Errorf("%+v has frames", f)
 		}
 	}
-	if got := chunk.Plan(lasting(100*s), 0, 4); len(got) != 1 || len(got[0].Cuts) != 1 {
+	if got := chunk.Plan(lasting(100*s), 0, 4, nil); len(got) != 1 || len(got[0].Cuts) != 1 {
 		t.Errorf("segments without a length: %+v", got)
 	}
 }
@@ -170,14 +170,98 @@ func TestPlans(t *testing.T) {
 		}
 		segment := time.Duration(rapid.Int64Range(int64(s), int64(15*s)).Draw(t, "segment"))
 		workers := rapid.IntRange(0, 100).Draw(t, "workers")
-		chunks := chunk.Plan(f, segment, workers)
+		keyframes := drawKeyframes(t, times)
+		chunks, equal := chunk.Plan(f, segment, workers, keyframes), chunk.Plan(f, segment, workers, nil)
 		if len(chunks) == 0 || len(chunks) > contract.MaxChunks || f.Start() != times[0] || f.End() != end {
 			t.Fatalf("%d chunks", len(chunks))
 		}
 		checkCover(t, chunks, times, end)
 		checkSegments(t, chunks, times, segment)
 		checkLengths(t, chunks, end-times[0], workers)
+		checkMoves(t, chunks, equal, times, keyframes)
 	})
+}
+
+// drawKeyframes draws which frames are keyframes, none at all among others.
+func drawKeyframes(t *rapid.T, times []time.Duration) []time.Duration {
+	var keyframes []time.Duration
+	gap := rapid.IntRange(0, 100).Draw(t, "keyframe gap")
+	for i := 0; gap > 0 && i < len(times); i += rapid.IntRange(1, gap).Draw(t, "keyframe") {
+		keyframes = append(keyframes, times[i])
+	}
+	return keyframes
+}
+
+// checkMoves: chunks are about as long as without keyframes, and no more is decoded twice.
+func checkMoves(t *rapid.T, chunks, equal []contract.Chunk, times, keyframes []time.Duration) {
+	if len(chunks) != len(equal) {
+		t.Fatalf("%d chunks, without keyframes %d", len(chunks), len(equal))
+	}
+	if len(chunks) < 2 {
+		return
+	}
+	most := slices.Max(lengths(equal)[1:])
+	for i, n := range lengths(chunks) {
+		if i > 0 && n > most+max(1, most/4) {
+			t.Fatalf("chunk %d has %d segments, the longest has %d without keyframes", i, n, most)
+		}
+	}
+	if got, want := twice(chunks, times, keyframes), twice(equal, times, keyframes); got > want {
+		t.Fatalf("%v are decoded twice, without looking at keyframes %v", got, want)
+	}
+}
+
+// twice returns how much of a film is decoded twice: before each chunk from the last keyframe that lies five frames
+// before it, or from the beginning.
+func twice(chunks []contract.Chunk, times, keyframes []time.Duration) (sum time.Duration) {
+	for _, c := range chunks[1:] {
+		from := times[0]
+		for _, k := range keyframes {
+			if k <= times[max(0, c.First-5)] {
+				from = max(from, k)
+			}
+		}
+		sum += times[c.First] - from
+	}
+	return sum
+}
+
+func TestChunksBeginBehindKeyframes(t *testing.T) {
+	var rare, regular []time.Duration // keyframes of a real film that was looped, and every two seconds
+	for _, loop := range []time.Duration{0, 30 * s, 60 * s, 90 * s} {
+		for _, at := range []time.Duration{0, 10400 * time.Millisecond, 11880 * time.Millisecond, 15760 * time.Millisecond, 23040 * time.Millisecond} {
+			rare = append(rare, loop+at)
+		}
+	}
+	for at := time.Duration(0); at < 120*s; at += 2 * s {
+		regular = append(regular, at)
+	}
+	for _, tt := range []struct {
+		name      string
+		keyframes []time.Duration
+		segments  []int
+		twice     time.Duration
+	}{
+		{"rare", rare, []int{3, 3, 5, 3, 5, 4, 3, 4}, 12 * s}, // 31 s in equal chunks
+		{"every two seconds", regular, []int{2, 4, 4, 4, 4, 4, 4, 4}, 14 * s},
+		{"one at the beginning", rare[:1], []int{2, 3, 4, 4, 4, 4, 4, 5}, 0},
+		{"none", nil, []int{2, 4, 4, 4, 4, 4, 4, 4}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := lasting(120 * s)
+			chunks := chunk.Plan(f, 4*s, 2, tt.keyframes)
+			if got := lengths(chunks); !slices.Equal(got, tt.segments) {
+				t.Errorf("chunks of %v segments, want %v", got, tt.segments)
+			}
+			var times []time.Duration
+			for at := time.Duration(0); at < 120*s; at += 40 * time.Millisecond {
+				times = append(times, at)
+			}
+			if got := twice(chunks, times, tt.keyframes); tt.twice > 0 && got > tt.twice {
+				t.Errorf("%v are decoded twice, want at most %v", got, tt.twice)
+			}
+		})
+	}
 }
 
 // checkCover: every frame is in one chunk, and the chunks follow each other.
@@ -236,7 +320,7 @@ func checkLengths(t *rapid.T, chunks []contract.Chunk, span time.Duration, worke
 		t.Fatalf("%d chunks of %v for one worker", len(chunks), span)
 	}
 	for i, c := range chunks {
-		if n := len(c.Cuts); i == 0 && n != 2 || i > 0 && n < 3 {
+		if n := len(c.Cuts); i == 0 && n != 2 && n != 3 || i > 0 && n < 3 {
 			t.Fatalf("chunk %d has %d segments", i, n)
 		}
 	}
@@ -244,7 +328,7 @@ func checkLengths(t *rapid.T, chunks []contract.Chunk, span time.Duration, worke
 
 func TestJoinedChunksAreOne(t *testing.T) {
 	frames := chunk.Every(media.FrameRate{Num: 25, Den: 1}, 0, 25*60)
-	chunks := chunk.Plan(frames, 4*time.Second, 2)
+	chunks := chunk.Plan(frames, 4*time.Second, 2, nil)
 	one := chunk.Join(chunks)
 	cuts := 0
 	for _, c := range chunks {

@@ -61,7 +61,7 @@ func (i *Inspector) Inspect(ctx context.Context, path string, p transcode.Policy
 	src := transcode.Source{Path: path, Info: rep.Info, Usable: usable(rep.Info), Damaged: rep.Damaged, Exact: rep.Indexed && seekable(rep.Info.Format), Whole: unordered(rep.Info)}
 	src.Jumps = rep.Packets.ClockJumps && !src.Exact && !src.Whole
 	if !p.AudioOnly {
-		src.Times, src.End = rep.Packets.Times, rep.Packets.End
+		src.Times, src.End, src.Keyframes = rep.Packets.Times, rep.Packets.End, rep.Packets.Keyframes
 	}
 	src.Notes = notes(rep, p)
 	return src, nil
