@@ -32,6 +32,8 @@ type seen struct {
 		At   float64 `json:"at"`
 		Grey []int   `json:"grey"`
 	} `json:"samples"`
+	// First is how long the film was when its first picture was shown.
+	First     float64 `json:"first"`
 	Ended     bool    `json:"ended"`
 	Time      float64 `json:"time"`
 	Duration  float64 `json:"duration"`

@@ -69,8 +69,8 @@ func TestAMediaPlaylistAsItIsWritten(t *testing.T) {
 	if got, want := m.Duration(), 9674833333*time.Nanosecond; got != want {
 		t.Errorf("Duration = %v, want %v", got, want)
 	}
-	growing := hls.Media{TargetDuration: 4 * s, Type: hls.Event}
-	if got, want := growing.String(), lines(`#EXTM3U`, `#EXT-X-VERSION:7`, `#EXT-X-TARGETDURATION:4`, `#EXT-X-MEDIA-SEQUENCE:0`, `#EXT-X-PLAYLIST-TYPE:EVENT`); got != want {
+	growing := hls.Media{TargetDuration: 4 * s, Type: hls.Event, FromBeginning: true}
+	if got, want := growing.String(), lines(`#EXTM3U`, `#EXT-X-VERSION:7`, `#EXT-X-TARGETDURATION:4`, `#EXT-X-MEDIA-SEQUENCE:0`, `#EXT-X-PLAYLIST-TYPE:EVENT`, `#EXT-X-START:TIME-OFFSET=0`); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	frames := hls.Media{KeyFramesOnly: true, Ended: true}
@@ -114,7 +114,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, %v\nwant %+v", m, err, want)
 	}
-	p := hls.Media{Version: 7, TargetDuration: 4 * s, Sequence: 3, Type: hls.Event, Independent: true, KeyFramesOnly: true, Ended: true, Segments: []hls.Segment{
+	p := hls.Media{Version: 7, TargetDuration: 4 * s, Sequence: 3, Type: hls.Event, Independent: true, FromBeginning: true, KeyFramesOnly: true, Ended: true, Segments: []hls.Segment{
 		{URI: "a.m4s", Duration: 4004000001, Range: hls.ByteRange{Length: 99}, Map: hls.Map{URI: "i.mp4", Range: hls.ByteRange{Length: 1, Offset: 2}}},
 		{URI: "b.m4s", Duration: 1, Map: hls.Map{URI: "j.mp4"}, Discontinuity: true},
 	}}
@@ -172,6 +172,11 @@ func TestWhatOthersWrite(t *testing.T) {
 	if got, err := hls.ParseMedia(playlist); err != nil || !reflect.DeepEqual(got, wantMedia) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, wantMedia)
 	}
+	for offset, want := range map[string]bool{"0": true, "0.000": true, "-12.5": false, "7": false} {
+		if got, err := hls.ParseMedia("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-START:PRECISE=YES,TIME-OFFSET=" + offset); err != nil || got.FromBeginning != want {
+			t.Errorf("begin at %s: %+v, %v", offset, got, err)
+		}
+	}
 }
 
 // TestWhatIsRefused names the line of every mistake.
@@ -205,6 +210,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"version 0":                        {false, 2, "#EXTM3U\n#EXT-X-VERSION:0\n"},
 		"a late sequence":                  {true, 4, "#EXTM3U\n#EXTINF:1,\nx\n#EXT-X-MEDIA-SEQUENCE:4\n"},
 		"an unknown type":                  {true, 2, "#EXTM3U\n#EXT-X-PLAYLIST-TYPE:LIVE\n"},
+		"a start without an offset":        {true, 2, "#EXTM3U\n#EXT-X-START:PRECISE=YES\n"},
+		"a start that is none":             {true, 2, "#EXTM3U\n#EXT-X-START:TIME-OFFSET=0s\n"},
 		"a range of no byte":               {true, 2, "#EXTM3U\n#EXT-X-BYTERANGE:0@0\n"},
 		"a range that is none":             {true, 2, "#EXTM3U\n#EXT-X-BYTERANGE:5@-1\n"},
 		"a range behind all numbers":       {true, 2, "#EXTM3U\n#EXT-X-BYTERANGE:5@9223372036854775807\n"},

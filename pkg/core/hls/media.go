@@ -29,6 +29,9 @@ type Media struct {
 	Type     PlaylistType
 	// Independent says that every segment can be decoded without another.
 	Independent bool
+	// FromBeginning tells players to begin at the beginning also while the playlist grows: by themselves they begin
+	// near its end then, as with a broadcast.
+	FromBeginning bool
 	// KeyFramesOnly says that every segment is a single keyframe, and its duration the time to the next.
 	KeyFramesOnly bool
 	// Ended says that no segment will follow.
@@ -86,6 +89,9 @@ func (m Media) String() string {
 	}
 	if m.Independent {
 		b.WriteString("#EXT-X-INDEPENDENT-SEGMENTS\n")
+	}
+	if m.FromBeginning {
+		b.WriteString("#EXT-X-START:TIME-OFFSET=0\n")
 	}
 	if m.KeyFramesOnly {
 		b.WriteString("#EXT-X-I-FRAMES-ONLY\n")

@@ -3,6 +3,7 @@ package hls
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -52,6 +53,8 @@ func (p *mediaParser) line(line string) error {
 		}
 	case "#EXT-X-INDEPENDENT-SEGMENTS":
 		p.m.Independent = true
+	case "#EXT-X-START":
+		return p.start(value)
 	case "#EXT-X-I-FRAMES-ONLY":
 		p.m.KeyFramesOnly = true
 	case "#EXT-X-ENDLIST":
@@ -95,6 +98,22 @@ func (p *mediaParser) number(tag, value string) (err error) {
 	}
 	p.m.TargetDuration, p.target = time.Duration(n)*time.Second, true
 	return nil
+}
+
+// start reads where players are to begin, of which only the beginning is kept.
+func (p *mediaParser) start(value string) error {
+	a, err := parseAttributes(value)
+	if err != nil {
+		return err
+	}
+	a.require("TIME-OFFSET")
+	text, _ := a.value("TIME-OFFSET", false)
+	offset, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		a.fail("attribute TIME-OFFSET: want a number, got %.40q", text)
+	}
+	p.m.FromBeginning = offset == 0
+	return a.err
 }
 
 func (p *mediaParser) duration(value string) error {

@@ -132,7 +132,7 @@ func (v view) rung(ctx context.Context, name string, video contract.VideoPlan) (
 	if _, ok := chunks[0]; !ok {
 		return File{}, missing("the beginning of the film is still being encoded; ask again in a while")
 	}
-	m := hls.Media{Type: hls.Event, Independent: true, Sequence: 1, TargetDuration: longest(video)}
+	m := hls.Media{Type: hls.Event, Independent: true, FromBeginning: true, Sequence: 1, TargetDuration: longest(video)}
 	for i := range video.Chunks {
 		chunk, ok := chunks[i]
 		if !ok {

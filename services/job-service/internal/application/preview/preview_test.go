@@ -60,7 +60,7 @@ func TestARungGrowsAtItsEndUntilItIsWhole(t *testing.T) {
 	const path = "video/360p/index.m3u8"
 	before := f.text(path)
 	m := f.media(path)
-	if m.Type != hls.Event || m.Ended || m.Sequence != 1 || len(m.Segments) != 2 || m.Target() != 5*time.Second {
+	if m.Type != hls.Event || !m.FromBeginning || m.Ended || m.Sequence != 1 || len(m.Segments) != 2 || m.Target() != 5*time.Second {
 		t.Errorf("after the first chunk: %s", before)
 	}
 	if s := m.Segments[0]; s.URI != "c000/00001.m4s" || s.Duration != 4*time.Second || s.Map.URI != "init.mp4" {
