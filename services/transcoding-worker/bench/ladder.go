@@ -14,11 +14,12 @@ import (
 const alike = 0.002
 
 // settings returns the options of an output of theirs: the same quality, caps, profile and places of keyframes as
-// ours, and the same sound, which goes into the segments of every rung where nothing is said of groups.
+// ours, and the same sound, which goes into the segments of every rung where nothing is said of groups. Nothing is said of
+// threads, as a user would not: ffmpeg starts as many as it sees fit.
 func settings(r contract.Rung) []string {
 	return strings.Fields(fmt.Sprintf("-c:v libx264 -preset veryfast -profile:v high -level:v %s -pix_fmt yuv420p -crf %d -maxrate %d -bufsize %d "+
-		"-force_key_frames expr:gte(t,n_forced*4) -g 100000 -keyint_min 1 -sc_threshold 0 -threads %d -c:a aac -b:a 128k -ac 2 -ar 48000 -f hls -hls_segment_type fmp4 -hls_time 4 -hls_playlist_type vod",
-		r.Level, r.CRF, r.MaxBitsPerSecond, r.BufferBits, threads))
+		"-force_key_frames expr:gte(t,n_forced*4) -g 100000 -keyint_min 1 -sc_threshold 0 -c:a aac -b:a 128k -ac 2 -ar 48000 -f hls -hls_segment_type fmp4 -hls_time 4 -hls_playlist_type vod",
+		r.Level, r.CRF, r.MaxBitsPerSecond, r.BufferBits))
 }
 
 // againstFourRuns compares the ladder with a run of ffmpeg for each rung, one after the other.

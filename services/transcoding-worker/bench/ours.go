@@ -39,7 +39,7 @@ func newTools(ctx context.Context, threads int) (tools, error) {
 	return t, err
 }
 
-// threads are those of every encoder, ours and theirs, where nothing else is said.
+// threads are those of our decoder and of each encoder where nothing else is said: a worker with two processors.
 const threads = 2
 
 // clip returns the first seconds of a real film of 1080p, without sound.
