@@ -10,6 +10,8 @@ const MaxChunks = 500
 type TranscodePlan struct {
 	// Input is what the other tasks read: the source, or a remux of it whose index is exact.
 	Input SourceRef `json:"input"`
+	// Format is Input's container, by ffmpeg's name.
+	Format string `json:"format"`
 	// Origin is the timestamp in Input that outputs call 0.
 	Origin Seconds `json:"origin_seconds"`
 	// Duration is the span from the origin to the end of the last stream that is used.
@@ -27,6 +29,8 @@ type TranscodePlan struct {
 type VideoPlan struct {
 	// Stream is its index in Input.
 	Stream int `json:"stream"`
+	// Source is what is known of that stream.
+	Source media.Video `json:"source"`
 	// FrameRate is that of the outputs, the average where Variable.
 	FrameRate media.FrameRate `json:"frame_rate"`
 	Variable  bool            `json:"variable,omitempty"`

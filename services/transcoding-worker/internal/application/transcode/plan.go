@@ -83,7 +83,7 @@ func (j *job) remux(ctx context.Context, src Source, policy Policy) (Source, con
 // decide returns the plan for a source, but for its Input.
 func (j *job) decide(src Source) (contract.TranscodePlan, error) {
 	params := j.spec.Params
-	p := contract.TranscodePlan{Segment: params.Segment, Damaged: src.Damaged,
+	p := contract.TranscodePlan{Format: src.Info.Format, Segment: params.Segment, Damaged: src.Damaged,
 		Tracks: track.Plan(track.Source{Info: src.Info, Usable: src.Usable, Sidecars: j.spec.Sidecars}, params)}
 	streams := byIndex(src.Info)
 	origin := origin(src, p.Tracks, streams, params.AudioOnly)
@@ -166,7 +166,7 @@ func (j *job) decideVideo(src Source, origin time.Duration) (contract.VideoPlan,
 	}
 	rate := known(s.Video.FrameRate, times, end)
 	capped := ladder.CapRate(rate, want.MaxFrameRate)
-	v := contract.VideoPlan{Stream: s.Index, FrameRate: capped, Variable: capped == rate && !even(times, rate), Resample: capped != rate,
+	v := contract.VideoPlan{Stream: s.Index, Source: *s.Video, FrameRate: capped, Variable: capped == rate && !even(times, rate), Resample: capped != rate,
 		ToneMap: s.Video.HDR(), Deinterlace: want.Deinterlace == contract.On || want.Deinterlace == contract.Auto && s.Video.Interlaced()}
 	if v.Resample {
 		// The first frame is the first multiple of the rate that is not before the source's.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
-	"github.com/reelmill/reelmill/pkg/core/media"
 	"github.com/reelmill/reelmill/pkg/ffmpeg"
 	"github.com/reelmill/reelmill/pkg/ffmpeg/args"
 	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
@@ -22,15 +21,11 @@ func (e *Encoder) Chunk(ctx context.Context, in transcode.Input, chunk int, dir 
 	if v == nil || chunk < 0 || chunk >= len(v.Chunks) || len(v.Chunks[chunk].Cuts) == 0 || len(v.Rungs) == 0 {
 		return fault.New(fault.CodeTaskSpecInvalid, "the plan has no chunk %d", chunk)
 	}
-	s, format, err := e.video(ctx, in.Path, v.Stream, meter)
-	if err != nil {
-		return err
-	}
 	source, err := filepath.Abs(in.Path)
 	if err != nil {
 		return fmt.Errorf("find the input: %w", err)
 	}
-	c := chunkComposer{cfg: e.cfg, plan: in.Plan, video: *v, index: chunk, chunk: v.Chunks[chunk], source: source, stream: s, format: format, clock: clockOf(v.FrameRate)}
+	c := chunkComposer{cfg: e.cfg, plan: in.Plan, video: *v, index: chunk, chunk: v.Chunks[chunk], source: source, clock: clockOf(v.FrameRate)}
 	folders := make([]string, len(v.Rungs))
 	for i := range folders {
 		folders[i] = filepath.Join(dir, strconv.Itoa(i))
@@ -55,8 +50,6 @@ type chunkComposer struct {
 	index  int
 	chunk  contract.Chunk
 	source string
-	stream media.Stream
-	format string
 	clock  clock
 }
 
@@ -79,10 +72,11 @@ func (c chunkComposer) build() args.Plan {
 	p := args.Plan{CopyTimestamps: true, FailFast: !c.plan.Damaged, FilterThreads: c.cfg.Threads, Inputs: []args.Input{c.input()}}
 	const upright = "in"
 	p.Graph = append(p.Graph, args.Through(args.Stream(0, c.video.Stream), c.timed(), upright))
-	chains, labels := ladder(upright, c.video, *c.stream.Video)
+	chains, labels := ladder(upright, c.video)
 	p.Graph = append(p.Graph, chains...)
+	threads := encoderThreads(c.video.Rungs, c.cfg.Threads)
 	for i, r := range c.video.Rungs {
-		p.Outputs = append(p.Outputs, c.output(i, r, labels[i]))
+		p.Outputs = append(p.Outputs, c.output(i, r, labels[i], threads[i]))
 	}
 	return p
 }
@@ -139,7 +133,7 @@ func (c chunkComposer) until() time.Duration {
 func (c chunkComposer) input() args.Input {
 	in := args.Input{Path: c.source, DiscardAudio: true, DiscardSubtitles: true, Threads: c.cfg.Threads, Guard: c.cfg.guard()}
 	if from := c.from(); from > 0 {
-		frame := max(c.stream.Video.FrameRate.FrameDuration(), c.chunk.Lead.Duration())
+		frame := max(c.video.Source.FrameRate.FrameDuration(), c.chunk.Lead.Duration())
 		if in.Seek = from - max(0, reordered*frame-seekMargin); in.Seek > 0 {
 			in.NearestKeyframe, in.ByTimestamp = true, true
 		}
@@ -194,14 +188,14 @@ func (c chunkComposer) timed() []args.Filter {
 // times that are later than that by their own delay: there the first frame is shown when the plan says, unless
 // the film is damaged and that frame may be missing.
 func (c chunkComposer) shift() args.Filter {
-	if c.format == "avi" && c.index == 0 && !c.plan.Damaged && !c.video.Resample {
+	if c.plan.Format == "avi" && c.index == 0 && !c.plan.Damaged && !c.video.Resample {
 		return args.StartAt(c.clock.ticks(c.chunk.Cuts[0].Duration()))
 	}
 	return args.Shift(-c.clock.ticks(c.plan.Origin.Duration()))
 }
 
-// output returns the output of the i-th rung.
-func (c chunkComposer) output(i int, r contract.Rung, label string) args.Output {
+// output returns the output of the i-th rung, whose encoder has so many threads.
+func (c chunkComposer) output(i int, r contract.Rung, label string, threads int) args.Output {
 	// The shortest length makes a segment of every keyframe.
 	s := segmented{folder: strconv.Itoa(i), first: c.chunk.FirstSegment, seconds: "0.001", continued: true}
 	frames := c.chunk.Frames
@@ -209,7 +203,7 @@ func (c chunkComposer) output(i int, r contract.Rung, label string) args.Output 
 		frames = 0
 	}
 	times := decodingTimes(delay(c.clock, c.video, r), c.clock.ticks(c.chunk.End.Duration()), frames)
-	out := s.output(args.Label(label), append(videoOptions(r, c.cfg), option("enc_time_base", c.clock.rational()),
+	out := s.output(args.Label(label), append(videoOptions(r, c.cfg.Preset, threads), option("enc_time_base", c.clock.rational()),
 		option("force_key_frames", c.clock.keyframes(c.chunk.Cuts)), option("bsf:v", times))...)
 	out.Frames = frames
 	return out

@@ -3,14 +3,11 @@ package media
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/reelmill/reelmill/pkg/core/fault"
-	"github.com/reelmill/reelmill/pkg/core/media"
 	"github.com/reelmill/reelmill/pkg/ffmpeg"
 	"github.com/reelmill/reelmill/pkg/ffmpeg/args"
-	"github.com/reelmill/reelmill/pkg/ffmpeg/probe"
 	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
 )
 
@@ -23,20 +20,6 @@ type Encoder struct {
 // NewEncoder returns an encoder that runs ffmpeg by run.
 func NewEncoder(run Runner, cfg Config) *Encoder {
 	return &Encoder{run: run, cfg: cfg.withDefaults()}
-}
-
-// video returns what is known of the video stream of that index in the input, and the input's format.
-func (e *Encoder) video(ctx context.Context, path string, index int, meter *transcode.Meter) (s media.Stream, format string, err error) {
-	info, err := probe.New(metered{e.run, meter}).Describe(ctx, path, probe.Policy{MaxPixels: e.cfg.MaxPixels})
-	if err != nil {
-		return media.Stream{}, "", fmt.Errorf("describe the input: %w", err)
-	}
-	for _, s := range info.Streams {
-		if s.Index == index && s.Video != nil {
-			return s, info.Format, nil
-		}
-	}
-	return media.Stream{}, "", fault.New(fault.CodeTaskSpecInvalid, "the input has no video stream %d", index)
 }
 
 // job is one run of ffmpeg.

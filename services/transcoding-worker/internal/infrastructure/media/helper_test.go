@@ -155,7 +155,7 @@ func planOf(src transcode.Source, w wish) contract.TranscodePlan {
 		rate = coremedia.FrameRate{Num: 25, Den: 1}
 	}
 	plan := contract.TranscodePlan{Origin: contract.Seconds(origin), Duration: contract.Seconds(src.End - origin), Segment: contract.Seconds(2 * time.Second),
-		Damaged: src.Damaged, Video: &contract.VideoPlan{Stream: v.Index, FrameRate: rate, Rungs: w.rungs, End: contract.Seconds(src.End - origin), ToneMap: v.Video.HDR(), Deinterlace: v.Video.Interlaced()}}
+		Damaged: src.Damaged, Format: src.Info.Format, Video: &contract.VideoPlan{Stream: v.Index, Source: *v.Video, FrameRate: rate, Rungs: w.rungs, End: contract.Seconds(src.End - origin), ToneMap: v.Video.HDR(), Deinterlace: v.Video.Interlaced()}}
 	if w.change != nil {
 		w.change(plan.Video)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,33 @@ func TestClock(t *testing.T) {
 	}
 	if got := c.keyframes([]contract.Seconds{0, contract.Seconds(2 * time.Second)}); got != "0.000000,1.999977" {
 		t.Errorf("keyframes = %q", got)
+	}
+}
+
+func TestEncoderThreads(t *testing.T) {
+	ladder := func(codec contract.VideoCodec, heights ...int) (rungs []contract.Rung) {
+		for _, h := range heights {
+			rungs = append(rungs, contract.Rung{Codec: codec, Width: h * 16 / 9, Height: h})
+		}
+		return rungs
+	}
+	for _, tt := range []struct {
+		name    string
+		rungs   []contract.Rung
+		threads int
+		want    []int
+	}{
+		{"one thread", ladder(contract.H264, 1080, 720, 480, 360), 1, []int{1, 1, 1, 1}},
+		{"two", ladder(contract.H264, 1080, 720, 480, 360), 2, []int{2, 2, 1, 1}},
+		{"four", ladder(contract.H264, 1080, 720, 480, 360), 4, []int{4, 4, 4, 1}},
+		{"eight", ladder(contract.H264, 1080, 720, 480, 360), 8, []int{8, 8, 8, 8}},
+		{"a single rung", ladder(contract.H264, 240), 2, []int{2}},
+		{"alike", ladder(contract.H264, 1080, 1078), 2, []int{2, 2}},
+		{"hevc", ladder(contract.HEVC, 1080, 360), 2, []int{2, 2}},
+	} {
+		if got := encoderThreads(tt.rungs, tt.threads); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
 	}
 }
 

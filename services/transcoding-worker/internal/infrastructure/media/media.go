@@ -37,7 +37,7 @@ var (
 
 // Config adjusts the package; zero fields mean the defaults.
 type Config struct {
-	// Threads are those of the decoder and of the encoder of each rung; default 1. Encoders left to
+	// Threads are those of the decoder and of the encoder of each rung that is not small; default 1. Encoders left to
 	// themselves would start one for every processor of the machine, whatever the worker's quota is.
 	Threads int
 	// Preset is that of the video encoders; default "veryfast".

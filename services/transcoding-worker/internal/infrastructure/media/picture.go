@@ -12,11 +12,11 @@ import (
 // ladder adds to a graph what makes the pictures of all rungs from one decoded stream, and returns their
 // labels. Each rung is scaled from the one above it: that costs less than scaling each from the source, and
 // what costs most, tone mapping, is done once. ffmpeg has turned frames upright before.
-func ladder(from string, v contract.VideoPlan, src media.Video) (chains []args.Chain, labels []string) {
+func ladder(from string, v contract.VideoPlan) (chains []args.Chain, labels []string) {
 	for i, r := range v.Rungs {
 		filters := []args.Filter{args.Scale(r.Width, r.Height)}
 		if i == 0 {
-			filters = topRung(r, v.ToneMap, src)
+			filters = topRung(r, v.ToneMap, v.Source)
 		}
 		filters = append(filters, args.SquareSamples())
 		label := fmt.Sprintf("v%d", i)

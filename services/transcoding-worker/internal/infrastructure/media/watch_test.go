@@ -24,10 +24,6 @@ type scripted struct {
 }
 
 func (s scripted) Run(ctx context.Context, c ffmpeg.Command) (ffmpeg.Result, error) {
-	if c.Program == ffmpeg.FFprobe {
-		_, err := c.Stdout.Write([]byte(`{"streams":[{"index":0,"codec_type":"video","codec_name":"h264","width":64,"height":36,"pix_fmt":"yuv420p"}],"format":{"format_name":"mov,mp4"}}`))
-		return ffmpeg.Result{}, err
-	}
 	return ffmpeg.Result{UserCPU: time.Second}, s.encode(ctx, c)
 }
 
