@@ -22,6 +22,7 @@ type Usage struct {
 
 // Measure returns the cost of work. Nothing else may run in the process meanwhile.
 func Measure(work func()) Usage {
+	warm()
 	start, self, all := time.Now(), spent(syscall.RUSAGE_SELF), spent(syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN)
 	work()
 	return Usage{Wall: time.Since(start), Self: spent(syscall.RUSAGE_SELF) - self, CPU: spent(syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN) - all}

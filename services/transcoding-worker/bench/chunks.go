@@ -69,7 +69,7 @@ func inChunks(b *paired.Bench) (float64, string) {
 	film, chunked, whole := twoMinutes(b, t)
 	var ratios []float64
 	var remark string
-	for pair := range 2 {
+	for pair := range 5 {
 		var bytes [2]int64
 		var usage [2]paired.Usage
 		var files [2]string

@@ -24,7 +24,7 @@ func settings(r contract.Rung) []string {
 
 // againstFourRuns compares the ladder with a run of ffmpeg for each rung, one after the other.
 func againstFourRuns(b *paired.Bench) (float64, string) {
-	return ladder(b, 5, func(film, dir string, rungs []contract.Rung) {
+	return ladder(b, 8, func(film, dir string, rungs []contract.Rung) {
 		for _, r := range rungs {
 			args := []string{"-nostdin", "-v", "error", "-i", film, "-vf", fmt.Sprintf("scale=%d:%d", r.Width, r.Height)}
 			args = append(args, settings(r)...)

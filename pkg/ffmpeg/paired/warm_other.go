@@ -1,0 +1,6 @@
+//go:build !linux
+
+package paired
+
+// warm does nothing here.
+func warm() {}
