@@ -89,7 +89,7 @@ func process(t *testing.T, api *client.Client, file string) client.Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(api.Upload(t.Context(), *j.Upload, f, info.Size()), api.CompleteUpload(t.Context(), j.ID)); err != nil {
+	if err := errors.Join(api.Upload(t.Context(), j.Upload.Signed, f, info.Size()), api.CompleteUpload(t.Context(), j.ID)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

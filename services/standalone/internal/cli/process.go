@@ -30,14 +30,15 @@ const (
 )
 
 type processCommand struct {
-	File     string        `arg:"" type:"existingfile" help:"The media file."`
-	Pipeline string        `default:"thumbnail" placeholder:"P" help:"What is made: the name of a pipeline, or the path of a JSON file with its steps (${default})."`
-	Output   string        `short:"o" type:"path" placeholder:"DIR" help:"Where the results go: the file's name with '.reelmill' in the working directory by default. Files of the same names are replaced."`
-	Data     string        `type:"path" placeholder:"DIR" help:"Keep all data in DIR and use what is there; a temporary folder by default."`
-	Keep     bool          `help:"Do not delete the temporary data folder."`
-	Timeout  time.Duration `placeholder:"TIME" help:"Cancel the job if it has not ended after TIME (90s, 10m, 1h)."`
-	Slots    int           `default:"${slots}" placeholder:"N" help:"How many tasks of each kind are processed at a time (${default})."`
-	JSON     bool          `name:"json" help:"Print one JSON document instead of progress and a table."`
+	File      string        `arg:"" type:"existingfile" help:"The media file."`
+	Pipeline  string        `default:"thumbnail" placeholder:"P" help:"What is made: the name of a pipeline, or the path of a JSON file with its steps (${default})."`
+	Subtitles []string      `placeholder:"[LANG=]FILE" sep:"none" help:"A subtitle file (SubRip or WebVTT) that becomes a track of films for streaming, with the BCP 47 tag of its language: de=film.srt. May be given several times."`
+	Output    string        `short:"o" type:"path" placeholder:"DIR" help:"Where the results go: the file's name with '.reelmill' in the working directory by default. Files of the same names are replaced."`
+	Data      string        `type:"path" placeholder:"DIR" help:"Keep all data in DIR and use what is there; a temporary folder by default."`
+	Keep      bool          `help:"Do not delete the temporary data folder."`
+	Timeout   time.Duration `placeholder:"TIME" help:"Cancel the job if it has not ended after TIME (90s, 10m, 1h)."`
+	Slots     int           `default:"${slots}" placeholder:"N" help:"How many tasks of each kind are processed at a time (${default})."`
+	JSON      bool          `name:"json" help:"Print one JSON document instead of progress and a table."`
 }
 
 // Validate is called by the parser.
@@ -73,10 +74,15 @@ func (c *processCommand) Run(ctx context.Context, env *environment) error {
 // process starts everything, does the job and stops everything. The report holds what is known, also with
 // an error.
 func (c *processCommand) process(ctx context.Context, env *environment) (r report, err error) {
+	subtitles, err := subtitleFiles(c.Subtitles)
+	if err != nil {
+		return r, &usageError{fmt.Errorf("--subtitles: %w", err)}
+	}
 	request, err := c.request()
 	if err != nil {
 		return r, &usageError{err}
 	}
+	request.Source.Subtitles = announced(subtitles)
 	// Absolute, since the working directory changes while the services run.
 	if c.Output, err = filepath.Abs(c.outputDir()); err != nil {
 		return r, err
@@ -108,7 +114,7 @@ func (c *processCommand) process(ctx context.Context, env *environment) (r repor
 		}
 		ended <- err
 	}()
-	j := &processing{api: api, file: c.File, output: c.Output, timeout: c.Timeout, progress: newProgress(env, c.JSON)}
+	j := &processing{api: api, file: c.File, subtitles: subtitles, output: c.Output, timeout: c.Timeout, progress: newProgress(env, c.JSON)}
 	err = j.run(jobCtx, request, &r)
 	j.progress.end()
 	api.Close()

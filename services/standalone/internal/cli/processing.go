@@ -28,11 +28,13 @@ const (
 
 // processing is one job from its creation to the copies of its outputs.
 type processing struct {
-	api      *client.Client
-	file     string
-	output   string
-	timeout  time.Duration
-	progress progress
+	api  *client.Client
+	file string
+	// subtitles are uploaded beside it.
+	subtitles []subtitleFile
+	output    string
+	timeout   time.Duration
+	progress  progress
 }
 
 // errTimeout is the cause with which a job is cancelled that took too long.
@@ -105,7 +107,18 @@ func endError(j client.Job) error {
 }
 
 func (p *processing) upload(ctx context.Context, j client.Job) error {
-	f, err := os.Open(p.file)
+	if err := uploadFile(ctx, p.api, j.Upload.Signed, p.file, p.progress.upload); err != nil {
+		return err
+	}
+	if err := uploadSubtitles(ctx, p.api, j.Upload.Subtitles, p.subtitles); err != nil {
+		return err
+	}
+	return p.api.CompleteUpload(ctx, j.ID)
+}
+
+// uploadFile uploads a file; what goes through the writer that sent returns for its size has been sent.
+func uploadFile(ctx context.Context, api *client.Client, to client.Signed, path string, sent func(size int64) io.Writer) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
@@ -114,11 +127,7 @@ func (p *processing) upload(ctx context.Context, j client.Job) error {
 	if err != nil {
 		return err
 	}
-	body := io.TeeReader(f, p.progress.upload(info.Size()))
-	if err := p.api.Upload(ctx, *j.Upload, body, info.Size()); err != nil {
-		return err
-	}
-	return p.api.CompleteUpload(ctx, j.ID)
+	return api.Upload(ctx, to, io.TeeReader(f, sent(info.Size())), info.Size())
 }
 
 // follow shows the job until it has ended, and returns it.

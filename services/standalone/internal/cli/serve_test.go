@@ -55,7 +55,7 @@ func upload(t *testing.T, api *client.Client) (jobID string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := api.Upload(t.Context(), *j.Upload, f, info.Size()); err != nil {
+	if err := api.Upload(t.Context(), j.Upload.Signed, f, info.Size()); err != nil {
 		t.Fatal(err)
 	}
 	if err := api.CompleteUpload(t.Context(), j.ID); err != nil {

@@ -18,10 +18,18 @@ type CreateRequest struct {
 // Source describes the file that will be uploaded.
 type Source struct {
 	// Type is "upload".
-	Type        string `json:"type"`
-	FileName    string `json:"file_name,omitempty"`
-	ContentType string `json:"content_type,omitempty"`
-	SizeBytes   int64  `json:"size_bytes,omitempty"`
+	Type        string      `json:"type"`
+	FileName    string      `json:"file_name,omitempty"`
+	ContentType string      `json:"content_type,omitempty"`
+	SizeBytes   int64       `json:"size_bytes,omitempty"`
+	Subtitles   []Subtitles `json:"subtitles,omitempty"`
+}
+
+// Subtitles describes a subtitle file that will be uploaded beside the source.
+type Subtitles struct {
+	Language  string `json:"language,omitempty"`
+	FileName  string `json:"file_name,omitempty"`
+	SizeBytes int64  `json:"size_bytes,omitempty"`
 }
 
 // Signed is a request to object storage that carries its own permission in the URL.
@@ -29,6 +37,12 @@ type Signed struct {
 	Method  string            `json:"method"`
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers"`
+}
+
+// Upload says where to put the source, and the subtitle files in the order of their announcement.
+type Upload struct {
+	Signed
+	Subtitles []Signed `json:"subtitles,omitempty"`
 }
 
 // Job is a job as the API shows it, as far as it is used here.
@@ -44,7 +58,7 @@ type Job struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 
-	Upload *Signed `json:"upload,omitempty"`
+	Upload *Upload `json:"upload,omitempty"`
 }
 
 // The terminal states of a job.
