@@ -42,7 +42,7 @@ func rows() []row {
 		{number: "2", name: "a ladder of four rungs : one run, each from the source, cpu", measure: againstSplit, target: 1.00},
 		{number: "4", name: "the worker's own cpu : that of its ffmpeg", measure: ownShare, target: 0.01},
 		{number: "10", name: "media read and written to join chunks : concat -c copy, bytes", measure: joinBytes, target: 0.000001},
-		{number: "11", name: "a film in chunks of 16 s : in one piece, cpu", measure: inChunks, target: 1.05},
+		{number: "11", name: "a film in chunks, a processor each : in one piece with both, cpu", measure: inChunks, target: 1.05},
 		{number: "12", name: "two workers with a processor each : one with one, wall", measure: scaleOut},
 		{number: "15", name: "cut sources and killed runs that were told from whole ones", measure: toldFromWhole, target: 1, atLeast: true},
 		{number: "v", name: "verification : encoding, cpu", measure: verification, target: 0.30},
