@@ -150,10 +150,11 @@ func tool(t *testing.T, name string, args ...string) []byte {
 }
 
 // serve runs `reelmill serve` on a data folder until t ends and returns the URL of its API. Pages of the origin
-// may call it.
-func serve(t *testing.T, data, origin string) string {
+// may call it. flags are further ones.
+func serve(t *testing.T, data, origin string, flags ...string) string {
 	t.Helper()
-	cmd := exec.Command(program, "serve", "--json", "--data", data, "--addr", "127.0.0.1:0", "--s3-addr", "127.0.0.1:0", "--cors-origin", origin, "--drain", "1s")
+	args := []string{"serve", "--json", "--data", data, "--addr", "127.0.0.1:0", "--s3-addr", "127.0.0.1:0", "--cors-origin", origin, "--drain", "1s"}
+	cmd := exec.Command(program, append(args, flags...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	// A pipe of our own: Wait must not close it while it is read.

@@ -39,7 +39,7 @@ func TestAFilmPlaysWhileItIsMade(t *testing.T) {
 	site := httptest.NewServer(mux)
 	t.Cleanup(site.Close)
 	f.page = site.URL
-	f.api = serve(t, filepath.Join(t.TempDir(), "data"), site.URL)
+	f.api = serve(t, filepath.Join(t.TempDir(), "data"), site.URL, "--slots", "1") // one chunk after the other
 	mux.Handle("/proxy/", http.StripPrefix("/proxy", proxy(t, f.api)))
 	f.job = submit(t, f.api, clip, fmt.Sprintf(`{"steps": [{"name": "video", "kind": "transcode", "params": {"formats": ["hls"], "video": {"heights": [%d]}}}]}`, rung))
 
