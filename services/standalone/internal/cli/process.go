@@ -142,8 +142,11 @@ func (c *processCommand) request() (client.CreateRequest, error) {
 		return client.CreateRequest{}, fmt.Errorf("--pipeline: %w", err)
 	}
 	return client.CreateRequest{Pipeline: pipeline, Source: client.Source{Type: "upload", SizeBytes: info.Size(),
-		FileName: strings.ToValidUTF8(filepath.Base(c.File), "_"), ContentType: contentType(c.File)}}, nil
+		FileName: shownName(c.File), ContentType: contentType(c.File)}}, nil
 }
+
+// shownName is what job-service is told that a file is called.
+func shownName(path string) string { return strings.ToValidUTF8(filepath.Base(path), "_") }
 
 // contentType guesses by the name, as browsers do; nothing depends on it.
 func contentType(file string) string {

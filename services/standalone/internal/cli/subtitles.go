@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -48,7 +47,7 @@ func subtitleFiles(args []string) ([]subtitleFile, error) {
 func announced(files []subtitleFile) []client.Subtitles {
 	var all []client.Subtitles
 	for _, f := range files {
-		all = append(all, client.Subtitles{Language: f.language, FileName: strings.ToValidUTF8(filepath.Base(f.path), "_"), SizeBytes: f.size})
+		all = append(all, client.Subtitles{Language: f.language, FileName: shownName(f.path), SizeBytes: f.size})
 	}
 	return all
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -75,12 +74,7 @@ func (w *workspace) Store(ctx context.Context, localPath string, o contract.Outp
 	if ctx.Err() != nil {
 		return o, context.Cause(ctx)
 	}
-	f, err := os.Open(localPath)
-	if err != nil {
-		return o, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
+	b, err := os.ReadFile(localPath)
 	if err != nil {
 		return o, err
 	}
