@@ -16,8 +16,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// playLimit bounds the playing of the film, which takes about ten seconds.
-const playLimit = time.Minute
+// playLimit bounds the playing of the film, which takes about ten seconds where the machine has time for it.
+const playLimit = patience
 
 // seen is what the page noted (player.html).
 type seen struct {
@@ -33,7 +33,8 @@ type seen struct {
 		Grey []int   `json:"grey"`
 	} `json:"samples"`
 	// First is how long the film was when its first picture was shown.
-	First     float64 `json:"first"`
+	First float64 `json:"first"`
+	// Ended is whether the player said that the film has ended, Time how far it was played until then.
 	Ended     bool    `json:"ended"`
 	Time      float64 `json:"time"`
 	Duration  float64 `json:"duration"`
