@@ -292,7 +292,7 @@ func TestHeartbeatsHoldTheLeaseOfLongWork(t *testing.T) {
 			if got.State != task.Running || !got.Lease.Until.After(time.Now()) {
 				t.Fatalf("after %v: %s, lease until %v", time.Since(got.StartedAt), got.State, got.Lease.Until)
 			}
-			if err := got.Expire(time.Now(), 0); err == nil {
+			if err := got.Expire(time.Now(), time.Hour, 0); err == nil {
 				t.Fatal("a living attempt could be taken away")
 			}
 			live, err := b.workers.Live(t.Context(), time.Now().Add(-task.WorkerTTL))

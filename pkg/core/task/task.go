@@ -73,9 +73,22 @@ type Limits struct {
 // Lease says who works on a running task, and until when it is believed without a heartbeat.
 type Lease struct {
 	// Owner is unique to one claim: the worker's id and a random part.
-	Owner string    `json:"owner"`
-	Until time.Time `json:"until"`
+	Owner string `json:"owner"`
+	// Until is by the clock of the worker, Length how long that was when the lease was given or renewed.
+	Until  time.Time     `json:"until"`
+	Length time.Duration `json:"length_ns,omitempty"`
 }
+
+// renewed returns when the lease was given or renewed, by the clock of the worker.
+func (l Lease) renewed() time.Time { return l.Until.Add(-l.Length) }
+
+// watched is how long before its end a lease is watched: a worker that lives renews it earlier.
+func (l Lease) watched() time.Duration { return l.Length / 3 * 2 }
+
+// Silence is how long nothing may be heard from the owner of a lease that has run out, by the clock of the one
+// who takes it away. It is longer than two heartbeats are apart, so that a worker whose clock is behind keeps
+// its task, and shorter than the lease is watched, so that one that is dead keeps it no longer than its lease.
+func (l Lease) Silence() time.Duration { return l.Length / 5 * 3 }
 
 // Execution is the record of one attempt that was claimed.
 type Execution struct {
@@ -181,8 +194,8 @@ func New(p Plan, now time.Time) (Task, error) {
 }
 
 // Due returns when the sweeper or the dispatcher must look at the task again: when it may run (pending),
-// when its hint counts as lost (queued), when its lease or its attempt's time ends (running). The zero
-// time means never: the task is terminal.
+// when its hint counts as lost (queued), when its lease is a third over and should have been renewed, or at once
+// where the attempt has used up its time (running). The zero time means never: the task is terminal.
 func (t *Task) Due() time.Time {
 	switch t.State {
 	case Pending:
@@ -190,13 +203,19 @@ func (t *Task) Due() time.Time {
 	case Queued:
 		return t.HintedAt.Add(t.Limits.HintTimeout << min(max(t.Hints-1, 0), 5))
 	case Running:
-		if end := t.StartedAt.Add(t.Limits.StartToClose + startToCloseGrace); end.Before(t.Lease.Until) {
-			return end
+		if t.overtime() {
+			return t.Lease.renewed()
 		}
-		return t.Lease.Until
+		return t.Lease.Until.Add(-t.Lease.watched())
 	default:
 		return time.Time{}
 	}
+}
+
+// overtime reports whether the worker has renewed its lease although the attempt has used up its time. Both times
+// are by the worker's clock.
+func (t *Task) overtime() bool {
+	return t.Lease.renewed().Sub(t.StartedAt) >= t.Limits.StartToClose+startToCloseGrace
 }
 
 // startToCloseGrace is how much later than the worker itself the sweeper ends an attempt that has used

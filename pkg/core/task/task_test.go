@@ -69,12 +69,17 @@ func TestDue(t *testing.T) {
 		}
 	}
 	run := in(t, task.Running)
-	if want := run.Lease.Until; !run.Due().Equal(want) {
-		t.Errorf("a running task is due at %v, want the end of its lease %v", run.Due(), want)
+	if want := run.Lease.Until.Add(-lease / 3 * 2); !run.Due().Equal(want) {
+		t.Errorf("a running task is due at %v, want when a third of its lease is over, %v", run.Due(), want)
 	}
-	must(t, run.Heartbeat(1, run.StartedAt.Add(5*time.Minute), lease, 0))
-	if want := run.StartedAt.Add(5*time.Minute + 15*time.Second); !run.Due().Equal(want) {
-		t.Errorf("a task whose worker lives is due at %v, want the end of its time %v", run.Due(), want)
+	end := run.StartedAt.Add(5*time.Minute + 15*time.Second)
+	must(t, run.Heartbeat(1, end.Add(-1), lease, 0))
+	if want := end.Add(-1 + lease/3); !run.Due().Equal(want) {
+		t.Errorf("a task whose time is not yet up is due at %v, want when a third of its lease is over, %v", run.Due(), want)
+	}
+	must(t, run.Heartbeat(1, end, lease, 0))
+	if !run.Due().Equal(end) {
+		t.Errorf("a task whose worker lives and takes too long is due at %v, want %v", run.Due(), end)
 	}
 }
 

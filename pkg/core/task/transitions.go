@@ -33,7 +33,7 @@ func (t *Task) Claim(owner string, attempt int, now time.Time, lease time.Durati
 	}
 	t.State, t.StartedAt, t.Progress, t.Error = Running, now, 0, nil
 	t.Fence++
-	t.Lease = Lease{Owner: owner, Until: now.Add(lease)}
+	t.Lease = Lease{Owner: owner, Until: now.Add(lease), Length: lease}
 	if len(t.Executions) >= maxExecutions {
 		t.Executions = t.Executions[1:]
 	}
@@ -57,7 +57,7 @@ func (t *Task) Heartbeat(fence int64, now time.Time, lease time.Duration, progre
 	if err := t.holds(fence); err != nil {
 		return err
 	}
-	t.Lease.Until = now.Add(lease)
+	t.Lease.Until, t.Lease.Length = now.Add(lease), lease
 	t.Progress = max(t.Progress, min(max(progress, 0), 1000))
 	t.Reached = max(t.Reached, t.Progress)
 	return nil
@@ -117,15 +117,17 @@ func (t *Task) Release(fence int64, now time.Time) error {
 	return nil
 }
 
-// Expire takes the task away from a worker that let its lease run out, or took longer than StartToClose.
-// A vanished worker counts as a crash; after MaxCrashes of them, or when the attempts are used up, the
-// task has failed for good. ErrNotDue when the task is not running or neither time is up. See Fail for
-// jitter.
-func (t *Task) Expire(now time.Time, jitter float64) error {
-	if t.State != Running || now.Before(t.Due()) {
+// Expire takes the task away from a worker that let its lease run out, or took longer than StartToClose. silent
+// is for how long the caller has seen nothing from the worker: the task as it is, unchanged, by the caller's own
+// clock. A vanished worker counts as a crash; after MaxCrashes of them, or when the attempts are used up, the
+// task has failed for good. ErrNotDue when the task is not running, neither time is up, or the lease has run
+// out but the worker was heard of within Lease.Silence: its clock is behind. See Fail for jitter.
+func (t *Task) Expire(now time.Time, silent time.Duration, jitter float64) error {
+	lost := !now.Before(t.Lease.Until) && silent >= t.Lease.Silence()
+	if t.State != Running || !lost && !t.overtime() {
 		return fmt.Errorf("expire %s in state %s: %w", t.ID, t.State, ErrNotDue)
 	}
-	if now.Before(t.Lease.Until) {
+	if !lost {
 		t.retry("timed_out", fault.RecordOf(fault.New(fault.CodeTaskTimeout, "attempt %d took longer than %v", t.Attempt, t.Limits.StartToClose)), now, jitter)
 		return nil
 	}

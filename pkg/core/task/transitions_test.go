@@ -115,6 +115,9 @@ type call struct {
 
 func unchanged(*task.Task) {}
 
+// silence is how long nothing is heard from a worker before it is given up.
+const silence = lease / 5 * 3
+
 // transitions is the table of the package: every method with every kind of argument.
 func transitions() []call {
 	now := t0.Add(10 * time.Second)
@@ -123,7 +126,7 @@ func transitions() []call {
 	crash := fault.RecordOf(fault.New(fault.CodeWorkerCrashed, "the worker of attempt 1 stopped answering"))
 	claimed := func(tk *task.Task) {
 		tk.State, tk.Fence, tk.StartedAt = task.Running, 1, now
-		tk.Lease = task.Lease{Owner: "w/9", Until: now.Add(lease)}
+		tk.Lease = task.Lease{Owner: "w/9", Until: now.Add(lease), Length: lease}
 		tk.Executions = []task.Execution{{Attempt: 1, Fence: 1, Owner: "w/9", StartedAt: now}}
 	}
 	beaten := func(progress int) func(*task.Task) {
@@ -192,16 +195,17 @@ func transitions() []call {
 		{"Fail under an old fence", func(tk *task.Task) error { return tk.Fail(0, invalid, now, half) }, task.ErrLeaseLost, nil},
 		{"Release", func(tk *task.Task) error { return tk.Release(1, now) }, task.ErrLeaseLost, legal{task.Running: released}},
 		{"Release under an old fence", func(tk *task.Task) error { return tk.Release(0, now) }, task.ErrLeaseLost, nil},
-		{"Expire while the lease holds", func(tk *task.Task) error { return tk.Expire(now, half) }, task.ErrNotDue, nil},
-		{"Expire just before the lease runs out", func(tk *task.Task) error { return tk.Expire(late.Add(-1), half) }, task.ErrNotDue, nil},
-		{"Expire when the lease has run out", func(tk *task.Task) error { return tk.Expire(late, half) }, task.ErrNotDue, legal{
+		{"Expire while the lease holds", func(tk *task.Task) error { return tk.Expire(now, lease, half) }, task.ErrNotDue, nil},
+		{"Expire just before the lease runs out", func(tk *task.Task) error { return tk.Expire(late.Add(-1), lease, half) }, task.ErrNotDue, nil},
+		{"Expire of a worker whose clock is behind", func(tk *task.Task) error { return tk.Expire(late.Add(time.Minute), silence-1, half) }, task.ErrNotDue, nil},
+		{"Expire when the lease has run out", func(tk *task.Task) error { return tk.Expire(late, silence, half) }, task.ErrNotDue, legal{
 			task.Running: func(tk *task.Task) { tk.Crashes = 1; retried(tk, "crashed", late, crash) },
 		}},
 		{"Expire when the attempt's time is up", func(tk *task.Task) error {
 			if tk.State == task.Running { // its worker is alive
 				tk.Lease.Until = closed.Add(lease)
 			}
-			return tk.Expire(closed, half)
+			return tk.Expire(closed, 0, half)
 		}, task.ErrNotDue, legal{
 			task.Running: func(tk *task.Task) {
 				retried(tk, "timed_out", closed, fault.RecordOf(fault.New(fault.CodeTaskTimeout, "attempt 1 took longer than 5m0s")))
@@ -320,9 +324,9 @@ func TestAttemptsAreBounded(t *testing.T) {
 		"time-outs": {func(tk *task.Task, _ time.Time) error {
 			end := tk.StartedAt.Add(limits.StartToClose + 15*time.Second)
 			must(t, tk.Heartbeat(tk.Fence, end, lease, 0))
-			return tk.Expire(end, half)
+			return tk.Expire(end, 0, half)
 		}, 3, "timed_out", fault.CodeTaskTimeout},
-		"crashes": {func(tk *task.Task, _ time.Time) error { return tk.Expire(tk.Lease.Until, half) }, 2, "crashed", fault.CodeWorkerCrashed},
+		"crashes": {func(tk *task.Task, _ time.Time) error { return tk.Expire(tk.Lease.Until, silence, half) }, 2, "crashed", fault.CodeWorkerCrashed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tk := planned(t, limits)
@@ -350,7 +354,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 			must(t, tk.Fail(tk.Fence, transient, tk.StartedAt, 0))
 		}
 		must(t, tk.Claim("w", 3, tk.RunAt, lease))
-		must(t, tk.Expire(tk.Lease.Until, 0))
+		must(t, tk.Expire(tk.Lease.Until, silence, 0))
 		if tk.State != task.Failed || tk.Crashes != 1 || tk.Error.Code != fault.CodeWorkerCrashed {
 			t.Errorf("a crash of the last attempt left %s with %+v", tk.State, tk.Error)
 		}

@@ -66,11 +66,12 @@ func testOverdue(t *testing.T, f fixture) {
 	put(t, f, plan("retry", "s", 0), begin, claimed(begin, time.Second), failed(begin, 0))
 	put(t, f, plan("hint-lost", "s", 0), begin, hinted(now.Add(-20*time.Second)))
 	put(t, f, plan("hint-fresh", "s", 0), begin, hinted(now.Add(-5*time.Second)))
-	put(t, f, plan("lease-lost", "s", 0), begin, claimed(now.Add(-30*time.Second), 29*time.Second))
-	put(t, f, plan("lease-held", "s", 0), begin, claimed(now.Add(-30*time.Second), 31*time.Second))
-	put(t, f, plan("too-long", "s", 0), begin, claimed(now.Add(-20*time.Minute), time.Hour))
-	put(t, f, plan("just-now", "s", 0), begin, claimed(now.Add(-time.Second), time.Second))
-	put(t, f, plan("just-after", "s", 0), begin, claimed(now.Add(-time.Second+1), time.Second))
+	// Leases are looked at when a third of them is over.
+	put(t, f, plan("lease-lost", "s", 0), begin, claimed(now.Add(-30*time.Second), 3*29*time.Second))
+	put(t, f, plan("lease-held", "s", 0), begin, claimed(now.Add(-30*time.Second), 3*31*time.Second))
+	put(t, f, plan("too-long", "s", 0), begin, claimed(now.Add(-20*time.Minute), time.Hour), beaten(now.Add(-15*time.Minute), time.Hour))
+	put(t, f, plan("just-now", "s", 0), begin, claimed(now.Add(-time.Second), 3*time.Second))
+	put(t, f, plan("just-after", "s", 0), begin, claimed(now.Add(-time.Second+1), 3*time.Second))
 
 	got, err := f.tasks.Overdue(f.ctx, now, 100)
 	wantIDs(t, "Overdue", got, err, "too-long/s/0 hint-lost/s/0 lease-lost/s/0 just-now/s/0")

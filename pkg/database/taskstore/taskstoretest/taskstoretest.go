@@ -111,6 +111,10 @@ func claimed(at time.Time, lease time.Duration) func(*task.Task) error {
 	return func(v *task.Task) error { return v.Claim("worker", v.Attempt, at, lease) }
 }
 
+func beaten(at time.Time, lease time.Duration) func(*task.Task) error {
+	return func(v *task.Task) error { return v.Heartbeat(v.Fence, at, lease, 1) }
+}
+
 func failed(at time.Time, jitter float64) func(*task.Task) error {
 	return func(v *task.Task) error {
 		return v.Fail(v.Fence, fault.RecordOf(fault.New(fault.CodeFFmpegFailed, "it failed")), at, jitter)

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/fault"
@@ -67,6 +66,8 @@ type Orchestrator struct {
 	log        *slog.Logger
 	cfg        Config
 	queue      *wakeQueue
+	watch      watch
+	telling    telling
 }
 
 // New returns an orchestrator, which does nothing before Run but can be told to Wake.
@@ -114,14 +115,19 @@ func (o *Orchestrator) Advance(ctx context.Context, jobID string) error {
 		if err != nil {
 			return err
 		}
-		events := o.execute(ctx, j)
+		// Outsiders are told last, when everything else is done and saved: a broker that is down or silent must
+		// not hold up what stops or undoes work.
+		events := o.execute(ctx, j, func(e job.Effect) bool { return e.Kind != job.PublishEvent })
+		if len(events) == 0 {
+			events = o.execute(ctx, j, func(e job.Effect) bool { return e.Kind == job.PublishEvent })
+		}
 		if len(events) == 0 {
 			return nil
 		}
 		if err := faultinject.Point(ctx, "relay.before_save"); err != nil {
 			return err
 		}
-		if _, err := o.Apply(ctx, jobID, events...); err != nil {
+		if err := o.record(ctx, jobID, events); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -204,20 +210,21 @@ func (o *Orchestrator) observeTasks(ctx context.Context, jobID, step string) (sa
 	return e, nil
 }
 
-// execute executes the job's due effects and returns the events that came of them. Telling outsiders comes
-// last: a broker that is down must not hold up what stops or undoes work.
-func (o *Orchestrator) execute(ctx context.Context, j job.Job) []saga.Event {
+// execute executes the job's due effects of the wanted kinds and returns the events that came of them. Where an
+// event could not be told the later ones are not tried: each would take its time, too.
+func (o *Orchestrator) execute(ctx context.Context, j job.Job, wanted func(job.Effect) bool) []saga.Event {
 	var events []saga.Event
-	due := slices.DeleteFunc(slices.Clone(j.Outbox), func(e job.Effect) bool { return !e.Due(time.Now()) })
-	slices.SortStableFunc(due, func(a, b job.Effect) int { return telling(a) - telling(b) })
-	for _, e := range due {
+	told := true
+	for _, e := range j.Outbox {
+		if !wanted(e) || !e.Due(time.Now()) {
+			continue
+		}
 		if ctx.Err() != nil {
 			break
 		}
-		bounded, cancel := context.WithTimeout(ctx, o.cfg.EffectTimeout)
-		ev, err := o.effects.Execute(bounded, j, e)
-		cancel()
+		ev, err := o.executeOne(ctx, j, e, told)
 		if err != nil {
+			told = told && e.Kind != job.PublishEvent
 			o.observer.EffectFailed(e.Kind)
 			o.log.WarnContext(ctx, "effect failed", slog.String("job_id", j.ID), slog.String("effect", string(e.Kind)),
 				slog.String("code", string(fault.CodeOf(err))), slog.Any("error", err))
@@ -228,11 +235,28 @@ func (o *Orchestrator) execute(ctx context.Context, j job.Job) []saga.Event {
 	return events
 }
 
-func telling(e job.Effect) int {
-	if e.Kind == job.PublishEvent {
-		return 1
+// executeOne executes one effect within its time. told is whether the job's earlier events could be told.
+func (o *Orchestrator) executeOne(ctx context.Context, j job.Job, e job.Effect, told bool) (saga.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.cfg.EffectTimeout)
+	defer cancel()
+	if e.Kind != job.PublishEvent {
+		return o.effects.Execute(ctx, j, e)
 	}
-	return 0
+	if !told || !o.telling.begin() {
+		return nil, fault.New(fault.CodeBrokerUnavailable, "the broker did not take the last event")
+	}
+	ev, err := o.effects.Execute(ctx, j, e)
+	o.telling.end(err)
+	return ev, err
+}
+
+// record lets the saga decide on what came of effects. It takes the time it needs also where they have used up
+// the round's: what was done, or tried in vain, must not be forgotten and done again.
+func (o *Orchestrator) record(ctx context.Context, jobID string, events []saga.Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.cfg.EffectTimeout)
+	defer cancel()
+	_, err := o.Apply(ctx, jobID, events...)
+	return err
 }
 
 // applyTries is how often Apply begins again after a concurrent change.
@@ -269,13 +293,18 @@ func (o *Orchestrator) Apply(ctx context.Context, jobID string, events ...saga.E
 }
 
 // erase finishes a deletion that was cut off, and deletes the record of one that is done once nothing can
-// be stored for the job any more.
+// be stored for the job any more. One that fails is put off, as effects are.
 func (o *Orchestrator) erase(ctx context.Context, j job.Job) error {
-	if last := j.ErasedAt.Add(o.cfg.Timing.SweepDelay); !j.ErasedAt.IsZero() && time.Now().Before(last) {
+	now := time.Now()
+	if last := j.ErasedAt.Add(o.cfg.Timing.SweepDelay); !j.ErasedAt.IsZero() && now.Before(last) || now.Before(j.EraseAfter) {
 		return nil
 	}
-	if _, err := o.effects.Erase(ctx, j); err != nil {
-		return err
+	bounded, cancel := context.WithTimeout(ctx, o.cfg.EffectTimeout)
+	_, err := o.effects.Erase(bounded, j)
+	cancel()
+	if err != nil {
+		o.observer.EffectFailed(job.Erase)
+		return errors.Join(err, o.record(ctx, j.ID, []saga.Event{saga.EraseFailed{}}))
 	}
 	if j.ErasedAt.IsZero() {
 		_, err := o.Apply(ctx, j.ID, saga.Erased{})

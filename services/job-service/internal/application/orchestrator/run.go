@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -100,110 +99,14 @@ func (o *Orchestrator) Sweep(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("find overdue tasks: %w", err)
 	}
+	silent := o.watch.look(overdue, now)
 	var errs []error
 	for _, t := range overdue {
 		if t.State == task.Queued {
 			errs = append(errs, o.dispatcher.Resend(ctx, t))
 		} else {
-			errs = append(errs, o.expire(ctx, t))
+			errs = append(errs, o.expire(ctx, t, silent[t.ID]))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// expire takes a running task away from its worker.
-func (o *Orchestrator) expire(ctx context.Context, t task.Task) error {
-	t, err := o.tasks.Update(ctx, t.ID, func(t *task.Task) error { return t.Expire(time.Now(), rand.Float64()) })
-	if errors.Is(err, task.ErrNotDue) || errors.Is(err, task.ErrNotFound) {
-		return nil // a heartbeat, an outcome or another sweeper was first
-	}
-	if err != nil {
-		return fmt.Errorf("expire task %s: %w", t.ID, err)
-	}
-	o.observer.TaskExpired(t)
-	o.log.WarnContext(ctx, "task lease expired", slog.String("task_id", t.ID), slog.String("job_id", t.JobID), slog.Int("attempt", t.Attempt))
-	o.Wake(t.JobID)
-	o.dispatcher.Wake()
-	return nil
-}
-
-// wakeQueue holds the ids of jobs to be advanced, each at most once, and never gives out one that is
-// being advanced: it comes again afterwards.
-type wakeQueue struct {
-	mu      sync.Mutex
-	order   []string
-	waiting map[string]bool
-	active  map[string]bool
-	signal  chan struct{}
-	closed  bool
-}
-
-func newWakeQueue() *wakeQueue {
-	return &wakeQueue{waiting: map[string]bool{}, active: map[string]bool{}, signal: make(chan struct{}, 1)}
-}
-
-func (q *wakeQueue) add(id string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed || q.waiting[id] {
-		return
-	}
-	q.waiting[id] = true
-	q.order = append(q.order, id)
-	q.notify()
-}
-
-// notify tells one waiting taker; the mutex is held.
-func (q *wakeQueue) notify() {
-	select {
-	case q.signal <- struct{}{}:
-	default:
-	}
-}
-
-// next waits for an id; ok is false when ctx ended.
-func (q *wakeQueue) next(ctx context.Context) (id string, ok bool) {
-	for {
-		if id, ok := q.take(); ok {
-			return id, true
-		}
-		select {
-		case <-ctx.Done():
-			return "", false
-		case <-q.signal:
-		}
-	}
-}
-
-func (q *wakeQueue) take() (string, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i, id := range q.order {
-		if q.active[id] {
-			continue
-		}
-		q.order = append(q.order[:i:i], q.order[i+1:]...)
-		delete(q.waiting, id)
-		q.active[id] = true
-		if len(q.order) > 0 {
-			q.notify()
-		}
-		return id, !q.closed
-	}
-	return "", false
-}
-
-func (q *wakeQueue) done(id string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.active, id)
-	if q.waiting[id] {
-		q.notify()
-	}
-}
-
-func (q *wakeQueue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
 }

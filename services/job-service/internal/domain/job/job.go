@@ -127,6 +127,9 @@ const (
 	PublishEvent EffectKind = "event"
 	// DeleteOutputs deletes every output object that no manifest names.
 	DeleteOutputs EffectKind = "delete_prefix"
+	// Erase deletes everything of a job that is being deleted. It is no entry of an outbox: a job that is being
+	// deleted wants nothing else.
+	Erase EffectKind = "erase"
 )
 
 // Effect is an entry of the job's outbox: it is stored with the decision that wants it, executed
@@ -143,6 +146,12 @@ type Effect struct {
 	After time.Time `json:"after,omitzero"`
 	// Tries counts failed executions.
 	Tries int `json:"tries,omitempty"`
+}
+
+// Retry returns when something that has failed so many times before, and now again, is tried once more: a second
+// later, doubled with every failure up to a minute.
+func Retry(now time.Time, tries int) time.Time {
+	return now.Add(min(time.Second<<min(tries, 6), time.Minute))
 }
 
 // Due reports whether the effect is to be executed by now.
@@ -168,7 +177,8 @@ type Job struct {
 	Steps map[string]Step `json:"steps"`
 	// Target is where Compensating leads: Failed or Cancelled.
 	Target State `json:"target,omitempty"`
-	// Publishing says that the decision to publish was taken: there is no way back but failure to write.
+	// Publishing says that the decision to publish was taken: there is no way back but failure to write, until the
+	// deadline.
 	Publishing  bool            `json:"publishing,omitempty"`
 	PublishAt   time.Time       `json:"publish_at,omitzero"`
 	ManifestKey string          `json:"manifest_key,omitempty"`
@@ -192,6 +202,9 @@ type Job struct {
 	// meanwhile, and so that the id is not given to another job at once.
 	DeletingAt time.Time `json:"deleting_at,omitzero"`
 	ErasedAt   time.Time `json:"erased_at,omitzero"`
+	// EraseAfter is when erasing that failed EraseTries times in a row is tried again.
+	EraseAfter time.Time `json:"erase_after,omitzero"`
+	EraseTries int       `json:"erase_tries,omitempty"`
 
 	// Version is the stored version that this value was read at; 0 for one that was never stored.
 	Version int64 `json:"-"`

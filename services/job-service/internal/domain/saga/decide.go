@@ -9,6 +9,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 )
 
 // Decide returns the job after the event. The given job is not changed. Errors are for events that a user
@@ -28,7 +29,12 @@ func (t Timing) Decide(j job.Job, e Event, now time.Time) (job.Job, error) {
 		err = d.cancelRequested()
 	case Erased:
 		if !d.DeletingAt.IsZero() && d.ErasedAt.IsZero() {
-			d.ErasedAt = now
+			d.ErasedAt, d.EraseAfter, d.EraseTries = now, time.Time{}, 0
+		}
+	case EraseFailed:
+		if !d.DeletingAt.IsZero() {
+			d.EraseAfter = job.Retry(now, d.EraseTries)
+			d.EraseTries++
 		}
 	case DeleteRequested:
 		err = d.deleteRequested()
@@ -226,18 +232,34 @@ func (d *decision) stepFailed(name string, rec *fault.Record) {
 	d.Steps[name] = s
 	if p, _ := d.Pipeline.Step(name); p.Optional {
 		d.Warnings = append(d.Warnings, contract.Note{Code: "optional_step_failed", Detail: name + ": " + rec.Detail})
-		d.want(job.Effect{Kind: job.CancelTasks, Step: name})
+		d.giveUp(p)
 		d.startSteps()
 		return
 	}
 	d.abandon(job.Failed, rec)
 }
 
-// effectFailed puts an effect off: by a second, doubled with every failure up to a minute.
+// giveUp stops what is made for an optional step that has failed: its own tasks, and the steps that make other
+// parts of the same thing, which nobody can use any more.
+func (d *decision) giveUp(failed pipeline.Step) {
+	d.want(job.Effect{Kind: job.CancelTasks, Step: failed.Name})
+	for _, p := range d.Pipeline.Steps {
+		s := d.Steps[p.Name]
+		if s.State != job.StepRunning || p.Folder == "" || p.Folder != failed.Folder {
+			continue
+		}
+		d.planned(p.Name)
+		d.want(job.Effect{Kind: job.CancelTasks, Step: p.Name})
+		s.State, s.FinishedAt = job.StepCancelled, d.now
+		d.Steps[p.Name] = s
+	}
+}
+
+// effectFailed puts an effect off.
 func (d *decision) effectFailed(e EffectFailed) {
 	for i := range d.Outbox {
 		if f := &d.Outbox[i]; f.ID == e.ID {
-			f.After = d.now.Add(min(time.Second<<min(f.Tries, 6), time.Minute))
+			f.After = job.Retry(d.now, f.Tries)
 			f.Tries++
 		}
 	}
@@ -258,7 +280,7 @@ func (d *decision) timeouts() {
 	case d.State == job.AwaitingUpload && !d.now.Before(d.UploadBy):
 		rec := fault.RecordOf(fault.New(fault.CodeUploadExpired, "no source came within %v", d.timing.UploadWindow))
 		d.abandon(job.Failed, &rec)
-	case (d.active() || d.State == job.AwaitingUpload) && !d.Deadline.IsZero() && !d.now.Before(d.Deadline):
+	case !d.State.Terminal() && d.State != job.Compensating && !d.Deadline.IsZero() && !d.now.Before(d.Deadline):
 		rec := fault.RecordOf(fault.New(fault.CodeDeadlineExceeded, ""))
 		d.abandon(job.Failed, &rec)
 	}
@@ -267,8 +289,8 @@ func (d *decision) timeouts() {
 // wakeup returns when the job must be looked at again: every job that is not terminal has such a time,
 // and so has every job with something in its outbox.
 func (d *decision) wakeup() time.Time {
-	if !d.ErasedAt.IsZero() {
-		return d.ErasedAt.Add(d.timing.SweepDelay)
+	if !d.DeletingAt.IsZero() {
+		return d.eraseAt()
 	}
 	var at time.Time
 	earlier := func(t time.Time) {
@@ -292,8 +314,17 @@ func (d *decision) wakeup() time.Time {
 	case job.Compensating:
 		earlier(d.now.Add(d.timing.CheckInterval))
 	}
-	if !d.DeletingAt.IsZero() {
-		earlier(d.now.Add(d.timing.CheckInterval))
+	return at
+}
+
+// eraseAt returns when a job that is being deleted must be looked at again.
+func (d *decision) eraseAt() time.Time {
+	at := d.now.Add(d.timing.CheckInterval)
+	if !d.ErasedAt.IsZero() {
+		at = d.ErasedAt.Add(d.timing.SweepDelay)
+	}
+	if d.EraseAfter.After(at) || d.ErasedAt.IsZero() && !d.EraseAfter.IsZero() {
+		return d.EraseAfter
 	}
 	return at
 }

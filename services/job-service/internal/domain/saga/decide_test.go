@@ -151,7 +151,7 @@ func TestEveryEventInEverySituation(t *testing.T) {
 		{"a while passes", saga.Woken{}, time.Minute, same},
 		{"hours pass", saga.Woken{}, late, map[string]outcome{
 			"awaiting_upload": {job.Failed, fault.CodeUploadExpired}, "queued": {job.Compensating, fault.CodeDeadlineExceeded},
-			"processing": {job.Compensating, fault.CodeDeadlineExceeded},
+			"processing": {job.Compensating, fault.CodeDeadlineExceeded}, "publishing": {job.Compensating, fault.CodeDeadlineExceeded},
 		}},
 		{"an unknown effect is done", saga.EffectDone{ID: 1 << 40}, time.Minute, same},
 		{"an unknown effect failed", saga.EffectFailed{ID: 1 << 40}, time.Minute, same},
@@ -312,6 +312,51 @@ func TestAnOptionalStepThatFailsCostsOnlyItself(t *testing.T) {
 	}
 	if j = decide(t, j, written); j.State != job.Completed || j.Error != nil {
 		t.Errorf("the job is %s with %+v", j.State, j.Error)
+	}
+}
+
+func TestAnOptionalFilmThatLacksAPartIsGivenUp(t *testing.T) {
+	r := request(t)
+	var err error
+	r.Pipeline, err = pipeline.New("inline", 1, []pipeline.Step{
+		{Name: "film", Kind: "transcode", Optional: true},
+		{Name: "pictures", Kind: "thumbnail", Params: []byte(`{"posters":[{}]}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := decide(t, timing.Create(r, begin), stored, saga.TasksPlanned{Step: "film-plan", Tasks: 1}, saga.TasksObserved{Step: "film-plan", Succeeded: 1},
+		saga.TasksPlanned{Step: "pictures", Tasks: 1}, saga.TasksPlanned{Step: "film-tracks", Tasks: 1}, saga.TasksPlanned{Step: "film-chunks", Tasks: 500})
+	j.Outbox = nil
+	j = decide(t, j, saga.TasksObserved{Step: "film-tracks", Failed: 1, Failure: &broken})
+	want := map[string]job.StepState{"film-plan": job.StepSucceeded, "film-tracks": job.StepFailed, "film-chunks": job.StepCancelled, "pictures": job.StepRunning}
+	for name, state := range want {
+		if got := j.Steps[name].State; got != state {
+			t.Errorf("step %s is %s, want %s", name, got, state)
+		}
+	}
+	if got := effects(j); !slices.Contains(got, "cancel_tasks:film-chunks") || slices.Contains(got, "cancel_tasks:pictures") {
+		t.Errorf("effects %q", got)
+	}
+	if j = decide(t, j, saga.TasksObserved{Step: "pictures", Succeeded: 1}, written); j.State != job.Completed {
+		t.Errorf("the job is %s with steps %+v", j.State, j.Steps)
+	}
+}
+
+func TestADeletionThatFailsIsPutOffLongerAndLonger(t *testing.T) {
+	j := decide(t, situations(t)["failed"], saga.DeleteRequested{})
+	for n, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		now := begin.Add(time.Duration(n) * time.Minute)
+		var err error
+		if j, err = timing.Decide(j, saga.EraseFailed{}, now); err != nil {
+			t.Fatal(err)
+		}
+		if got := j.NextWakeup.Sub(now); got != want*time.Second || j.EraseTries != n+1 {
+			t.Errorf("after failure %d the deletion is due in %v at try %d, want %v", n+1, got, j.EraseTries, want*time.Second)
+		}
+	}
+	if j = decide(t, j, saga.Erased{}); j.NextWakeup != j.ErasedAt.Add(timing.SweepDelay) || j.EraseTries != 0 {
+		t.Errorf("a job that was erased wakes at %v after %d tries", j.NextWakeup, j.EraseTries)
 	}
 }
 

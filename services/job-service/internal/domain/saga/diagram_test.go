@@ -150,7 +150,7 @@ func taskEdges(t *testing.T) edges {
 		func(tk *task.Task, now time.Time) error { return tk.Fail(tk.Fence, transient, now, 0) },
 		func(tk *task.Task, now time.Time) error { return tk.Fail(tk.Fence, invalid, now, 0) },
 		func(tk *task.Task, now time.Time) error { return tk.Release(tk.Fence, now) },
-		func(tk *task.Task, now time.Time) error { return tk.Expire(now, 0) },
+		func(tk *task.Task, now time.Time) error { return tk.Expire(now, lease, 0) },
 		func(tk *task.Task, now time.Time) error { tk.Cancel(now); return nil },
 	}
 	e := edges{}

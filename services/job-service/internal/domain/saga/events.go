@@ -52,6 +52,9 @@ type DeleteRequested struct{}
 // Erased says that everything of a job that is being deleted is gone but its record.
 type Erased struct{}
 
+// EraseFailed says that erasing a job was tried in vain; it is tried again later.
+type EraseFailed struct{}
+
 // EffectDone says that an effect of the outbox was executed.
 type EffectDone struct{ ID int64 }
 
@@ -79,6 +82,7 @@ func (TasksObserved) isEvent()   {}
 func (CancelRequested) isEvent() {}
 func (DeleteRequested) isEvent() {}
 func (Erased) isEvent()          {}
+func (EraseFailed) isEvent()     {}
 func (EffectDone) isEvent()      {}
 func (EffectFailed) isEvent()    {}
 func (ManifestWritten) isEvent() {}

@@ -385,7 +385,7 @@ func (w *world) worker(rt *rapid.T) {
 	case 6:
 		err = tk.Release(fence, w.now)
 	case 7:
-		err = tk.Expire(w.now, 0.5)
+		err = tk.Expire(w.now, lease, 0.5)
 	}
 	_ = err // what is refused changes nothing, which check sees
 }
@@ -481,7 +481,7 @@ func (w *world) finish(rt *rapid.T, name string) {
 		return
 	}
 	for _, tk := range w.of(name) {
-		_ = tk.Expire(w.now, 0)
+		_ = tk.Expire(w.now, lease, 0)
 		if err := tk.Claim("w", tk.Attempt, w.now, lease); err == nil {
 			w.leases[attemptName(tk, tk.Fence)] = w.now.Add(lease)
 			w.outputs[attemptName(tk, tk.Fence)] = w.abandoned()
