@@ -74,6 +74,7 @@ const (
 	CodeUploadMissing       Code = "upload_missing"
 	CodeUploadNotExpected   Code = "upload_not_expected"
 	CodeSourceGone          Code = "source_gone"
+	CodeSourceInUse         Code = "source_in_use"
 	CodeConcurrentChange    Code = "concurrent_change"
 )
 
@@ -145,6 +146,7 @@ var catalogue = []Entry{
 	{CodeUploadMissing, Conflict, "the source has not been uploaded", "Upload the source to the URL given, then complete the upload."},
 	{CodeUploadNotExpected, Conflict, "the job does not wait for an upload", "Nothing to do."},
 	{CodeSourceGone, Conflict, "the source of the job is no longer stored", "Create a new job and upload the source again."},
+	{CodeSourceInUse, Conflict, "a retry still reads the source of the job", "Wait until the job named in the detail ends, or cancel it first."},
 	{CodeConcurrentChange, Conflict, "the job was changed at the same time", "Try again."},
 }
 

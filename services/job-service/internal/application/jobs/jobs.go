@@ -212,39 +212,6 @@ func (s *Service) Cancel(ctx context.Context, tenant, id string) (job.Job, error
 	return j, nil
 }
 
-// Retry makes a new job from the pipeline and the stored source of one that failed or was cancelled. An
-// idempotency key works as in Create. Faults: job_not_found, not_terminal, already_completed, source_gone.
-func (s *Service) Retry(ctx context.Context, tenant, id, idempotencyKey string, trace map[string]string) (Created, error) {
-	old, err := s.get(ctx, tenant, id)
-	switch {
-	case err != nil:
-		return Created{}, err
-	case old.State == job.Completed:
-		return Created{}, fault.New(fault.CodeAlreadyCompleted, "there is nothing to retry")
-	case !old.State.Terminal():
-		return Created{}, fault.New(fault.CodeNotTerminal, "the job is %s", old.State)
-	case old.Source.ETag == "":
-		return Created{}, fault.New(fault.CodeSourceGone, "the source was never uploaded")
-	}
-	head, err := s.Blobs.Head(ctx, old.Source.Key)
-	if errors.Is(err, blob.ErrNotFound) || err == nil && head.ETag != old.Source.ETag {
-		return Created{}, fault.New(fault.CodeSourceGone, "")
-	}
-	if err != nil {
-		return Created{}, fmt.Errorf("check the source of job %s: %w", id, err)
-	}
-	if err := s.subtitlesKept(ctx, old); err != nil {
-		return Created{}, err
-	}
-	next := ident.New()
-	if idempotencyKey != "" {
-		next = ident.Derive("job", tenant, idempotencyKey)
-	}
-	return s.insert(ctx, s.cfg.Timing.Create(saga.Request{ID: next, Tenant: tenant, MediaID: old.MediaID, Metadata: old.Metadata,
-		Pipeline: old.Pipeline, Priority: old.Priority, Source: old.Source, RequestHash: hashOf("retry " + id), RetryOf: id, Trace: trace,
-	}, time.Now()), idempotencyKey != "")
-}
-
 // get returns the tenant's job, or a fault of code job_not_found also for one that is being deleted.
 func (s *Service) get(ctx context.Context, tenant, id string) (job.Job, error) {
 	j, err := s.find(ctx, tenant, id)

@@ -170,7 +170,9 @@ type Job struct {
 	// RequestHash is the digest of the request that made the job, for idempotency keys.
 	RequestHash string `json:"request_hash,omitempty"`
 	// RetryOf is the job whose source this one processes again.
-	RetryOf string            `json:"retry_of,omitempty"`
+	RetryOf string `json:"retry_of,omitempty"`
+	// Readers are the retries that read the source below this job's prefix, and some that did.
+	Readers []Reader          `json:"readers,omitempty"`
 	Trace   map[string]string `json:"trace,omitempty"`
 
 	State State           `json:"state"`

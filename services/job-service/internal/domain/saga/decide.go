@@ -37,7 +37,9 @@ func (t Timing) Decide(j job.Job, e Event, now time.Time) (job.Job, error) {
 			d.EraseTries++
 		}
 	case DeleteRequested:
-		err = d.deleteRequested()
+		err = d.deleteRequested(e)
+	case SourceLent:
+		err = d.sourceLent(e)
 	case EffectDone:
 		d.Outbox = slices.DeleteFunc(d.Outbox, func(f job.Effect) bool { return f.ID == e.ID })
 	case EffectFailed:
@@ -74,6 +76,7 @@ func clone(j job.Job) job.Job {
 	j.Steps = maps.Clone(j.Steps)
 	j.Outbox = slices.Clone(j.Outbox)
 	j.Warnings = slices.Clone(j.Warnings)
+	j.Readers = slices.Clone(j.Readers)
 	return j
 }
 

@@ -46,8 +46,18 @@ type TasksObserved struct {
 // CancelRequested says that the user wants the job stopped.
 type CancelRequested struct{}
 
+// SourceLent announces a retry that reads the source of this job, before it is stored.
+type SourceLent struct {
+	JobID string
+	// Ended are those of the job's readers that were found to read the source no more.
+	Ended []job.Reader
+}
+
 // DeleteRequested says that the user wants the job and all its objects removed.
-type DeleteRequested struct{}
+type DeleteRequested struct {
+	// Ended are those of the job's readers that were found to read its source no more.
+	Ended []job.Reader
+}
 
 // Erased says that everything of a job that is being deleted is gone but its record.
 type Erased struct{}
@@ -80,6 +90,7 @@ func (SourceStored) isEvent()    {}
 func (TasksPlanned) isEvent()    {}
 func (TasksObserved) isEvent()   {}
 func (CancelRequested) isEvent() {}
+func (SourceLent) isEvent()      {}
 func (DeleteRequested) isEvent() {}
 func (Erased) isEvent()          {}
 func (EraseFailed) isEvent()     {}

@@ -59,12 +59,38 @@ func (d *decision) cancelRequested() error {
 	return nil
 }
 
-func (d *decision) deleteRequested() error {
+// deleteRequested begins a deletion. It is refused while a retry reads the source, or may be about to: only readers
+// that the event names are known to have ended.
+func (d *decision) deleteRequested(e DeleteRequested) error {
 	if !d.State.Terminal() {
 		return fault.New(fault.CodeNotTerminal, "the job is %s", d.State)
 	}
-	if d.DeletingAt.IsZero() {
-		d.DeletingAt = d.now
+	if !d.DeletingAt.IsZero() {
+		return nil
 	}
+	d.release(e.Ended)
+	if len(d.Readers) > 0 {
+		return fault.New(fault.CodeSourceInUse, "job %s, a retry of this one, still reads its source", d.Readers[0].JobID)
+	}
+	d.DeletingAt = d.now
 	return nil
+}
+
+// sourceLent notes a retry before it is stored, so that a deletion either sees it or is seen by it.
+func (d *decision) sourceLent(e SourceLent) error {
+	if !d.DeletingAt.IsZero() {
+		return fault.New(fault.CodeSourceGone, "job %s, which the source was uploaded for, is being deleted", d.ID)
+	}
+	d.release(e.Ended)
+	d.Readers = slices.DeleteFunc(d.Readers, func(r job.Reader) bool { return r.JobID == e.JobID }) // announced again
+	if len(d.Readers) >= job.MaxReaders {
+		return fault.New(fault.CodeSourceInUse, "%d retries read the source already, job %s among them", len(d.Readers), d.Readers[0].JobID)
+	}
+	d.Readers = append(d.Readers, job.Reader{JobID: e.JobID, Since: d.now})
+	return nil
+}
+
+// release forgets readers that have ended.
+func (d *decision) release(ended []job.Reader) {
+	d.Readers = slices.DeleteFunc(d.Readers, func(r job.Reader) bool { return slices.ContainsFunc(ended, r.Is) })
 }
