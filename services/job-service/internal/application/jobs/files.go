@@ -134,14 +134,14 @@ func (s *Service) published(ctx context.Context, tenant, id string) (*shelved, e
 
 // manifest returns the manifest of a job that has one.
 func (s *Service) manifest(ctx context.Context, j job.Job) (*shelved, error) {
-	if m, ok := s.manifests.get(j.ManifestKey); ok {
+	if m, ok := s.manifests.get(shelfKeyOf(j)); ok {
 		return m, nil
 	}
 	m, err := effects.ReadManifest(ctx, s.Blobs, j.ManifestKey)
 	if err != nil {
 		return nil, err
 	}
-	return s.manifests.put(j.ManifestKey, m), nil
+	return s.manifests.put(shelfKeyOf(j), m), nil
 }
 
 func (s *Service) sign(ctx context.Context, o contract.Output) (blob.Signed, error) {

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,6 +172,59 @@ func TestAFileThatWasDeletedWithItsJobIsNotServedFromMemory(t *testing.T) {
 	}
 	_, err := b.Service.File(t.Context(), tenant, j.ID, "thumbnails/poster.jpg")
 	hasCode(t, err, fault.CodeJobNotFound)
+}
+
+// forget deletes the job and lets time pass until its record is gone too.
+func forget(t *testing.T, b *jobstest.Bench, id string) {
+	t.Helper()
+	if _, err := b.Service.Delete(t.Context(), tenant, id); err != nil {
+		t.Fatal(err)
+	}
+	j := b.Load(id)
+	for _, at := range []*time.Time{&j.QueuedAt, &j.FinishedAt, &j.ErasedAt} {
+		*at = at.Add(-time.Hour)
+	}
+	if _, err := b.Jobs.Save(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	b.Advance(id)
+	if _, err := b.Jobs.Load(t.Context(), id); !errors.Is(err, job.ErrNotFound) {
+		t.Fatalf("the record is still there: %v", err)
+	}
+}
+
+func TestAJobThatIsMadeAgainUnderItsKeyServesItsOwnFiles(t *testing.T) {
+	b := bench{jobstest.New(t, jobstest.Config{}), t}
+	complete := func(content string) string {
+		c, err := b.Service.Create(t.Context(), tenant, "film-42", nil, jobs.CreateRequest{Pipeline: "thumbnail"})
+		if err != nil || c.Replayed {
+			t.Fatalf("Create = %+v, %v", c, err)
+		}
+		b.PutObject(t, c.Job.Source.Key, content)
+		if _, err := b.Service.CompleteUpload(t.Context(), tenant, c.Job.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.Advance(c.Job.ID)
+		b.succeed(c.Job, "thumbnails", 0, contract.TaskResult{Outputs: []contract.Output{{Path: "thumbnails/" + content, Kind: "poster", MediaType: "image/jpeg"}}})
+		return c.Job.ID
+	}
+	first := complete("first")
+	served := func(id, path string) error {
+		_, err := b.Service.File(t.Context(), tenant, id, path)
+		return err
+	}
+	if err := served(first, "thumbnails/first"); err != nil {
+		t.Fatal(err)
+	}
+	forget(t, b.Bench, first)
+	second := complete("second")
+	if second != first {
+		t.Fatalf("the key made jobs %s and %s", first, second)
+	}
+	if err := served(second, "thumbnails/second"); err != nil {
+		t.Errorf("the file of the second job: %v", err)
+	}
+	hasCode(t, served(second, "thumbnails/first"), fault.CodeFileNotFound)
 }
 
 func TestAManifestIsReadOnceForManyFiles(t *testing.T) {
