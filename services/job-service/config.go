@@ -37,7 +37,7 @@ func (c Config) withDefaults() Config {
 		value    *time.Duration
 		standard time.Duration
 	}{
-		{&c.UploadTTL, 15 * time.Minute}, {&c.DownloadTTL, 15 * time.Minute}, {&c.UploadWindow, t.UploadWindow},
+		{&c.UploadTTL, t.UploadTTL}, {&c.DownloadTTL, 15 * time.Minute}, {&c.UploadWindow, t.UploadWindow},
 		{&c.CheckInterval, t.CheckInterval}, {&c.SweepDelay, t.SweepDelay}, {&c.SweepInterval, time.Second}, {&c.SampleInterval, 15 * time.Second},
 	} {
 		if *d.value == 0 {
@@ -55,7 +55,7 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) timing() saga.Timing {
-	return saga.Timing{UploadWindow: c.UploadWindow, CheckInterval: c.CheckInterval, SweepDelay: c.SweepDelay}
+	return saga.Timing{UploadWindow: c.UploadWindow, CheckInterval: c.CheckInterval, SweepDelay: c.SweepDelay, UploadTTL: c.UploadTTL}
 }
 
 // Validate reports every setting that cannot work.

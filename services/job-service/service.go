@@ -86,7 +86,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	executor := s.newSaga()
 	s.handler, err = s.newAPI(jobs.New(jobs.Deps{Jobs: s.stores.Jobs, Tasks: s.stores.Tasks, Blobs: deps.Blobs, Presigner: deps.Presigner,
-		Orchestrator: s.orchestrator, Eraser: executor}, jobs.Config{Timing: cfg.timing(), UploadTTL: cfg.UploadTTL,
+		Orchestrator: s.orchestrator, Eraser: executor}, jobs.Config{Timing: cfg.timing(),
 		DownloadTTL: cfg.DownloadTTL, MaxSourceBytes: int64(cfg.MaxSource)}))
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,25 +171,6 @@ func TestAFileThatWasDeletedWithItsJobIsNotServedFromMemory(t *testing.T) {
 	}
 	_, err := b.Service.File(t.Context(), tenant, j.ID, "thumbnails/poster.jpg")
 	hasCode(t, err, fault.CodeJobNotFound)
-}
-
-// forget deletes the job and lets time pass until its record is gone too.
-func forget(t *testing.T, b *jobstest.Bench, id string) {
-	t.Helper()
-	if _, err := b.Service.Delete(t.Context(), tenant, id); err != nil {
-		t.Fatal(err)
-	}
-	j := b.Load(id)
-	for _, at := range []*time.Time{&j.QueuedAt, &j.FinishedAt, &j.ErasedAt} {
-		*at = at.Add(-time.Hour)
-	}
-	if _, err := b.Jobs.Save(t.Context(), j); err != nil {
-		t.Fatal(err)
-	}
-	b.Advance(id)
-	if _, err := b.Jobs.Load(t.Context(), id); !errors.Is(err, job.ErrNotFound) {
-		t.Fatalf("the record is still there: %v", err)
-	}
 }
 
 func TestAJobThatIsMadeAgainUnderItsKeyServesItsOwnFiles(t *testing.T) {

@@ -41,8 +41,6 @@ type Eraser interface {
 // Config holds the settings; zero values mean the defaults.
 type Config struct {
 	Timing saga.Timing
-	// UploadTTL is how long a presigned upload is valid; 15 minutes where 0.
-	UploadTTL time.Duration
 	// DownloadTTL is how long a presigned download is valid; 15 minutes where 0.
 	DownloadTTL time.Duration
 	// MaxSourceBytes is the largest source; 5 GiB, the most that S3 takes in one PUT, where 0.
@@ -71,9 +69,6 @@ type Service struct {
 func New(deps Deps, cfg Config) *Service {
 	if cfg.Timing == (saga.Timing{}) {
 		cfg.Timing = saga.DefaultTiming()
-	}
-	if cfg.UploadTTL <= 0 {
-		cfg.UploadTTL = 15 * time.Minute
 	}
 	if cfg.DownloadTTL <= 0 {
 		cfg.DownloadTTL = 15 * time.Minute

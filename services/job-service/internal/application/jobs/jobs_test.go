@@ -43,7 +43,9 @@ func hasCode(t *testing.T, err error, want fault.Code) {
 }
 
 func TestCreateStoresWhatWasAskedFor(t *testing.T) {
-	b := jobstest.New(t, jobstest.Config{Jobs: jobs.Config{UploadTTL: time.Minute}})
+	timing := saga.DefaultTiming()
+	timing.UploadTTL = time.Minute
+	b := jobstest.New(t, jobstest.Config{Jobs: jobs.Config{Timing: timing}})
 	trace := map[string]string{"traceparent": "00-1"}
 	before := time.Now()
 	c, err := b.Service.Create(t.Context(), tenant, "", trace, jobs.CreateRequest{Pipeline: "thumbnail", MediaID: "m", Metadata: map[string]string{"a": "b"},
@@ -231,10 +233,7 @@ func TestADeletionThatIsCutOffGoesOnByItself(t *testing.T) {
 	if _, err := b.Blobs.Put(t.Context(), j.OutputPrefix()+"1-1/late", strings.NewReader("late"), blob.PutOptions{ContentType: "image/jpeg"}); err != nil {
 		t.Fatal(err)
 	}
-	erased.ErasedAt = erased.ErasedAt.Add(-saga.DefaultTiming().SweepDelay)
-	if _, err := b.Jobs.Save(t.Context(), erased); err != nil {
-		t.Fatal(err)
-	}
+	pass(t, b, j.ID, time.Hour)
 	b.Advance(j.ID)
 	if _, err := b.Jobs.Load(t.Context(), j.ID); !errors.Is(err, job.ErrNotFound) || len(b.Keys("t/")) > 0 {
 		t.Errorf("Load = %v, objects %q", err, b.Keys("t/"))

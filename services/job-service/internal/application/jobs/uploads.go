@@ -14,13 +14,13 @@ import (
 // signUploads adds the requests that upload the source and the subtitle files of a new job.
 func (s *Service) signUploads(ctx context.Context, c *Created) error {
 	src := c.Job.Source
-	up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: src.Key, ContentType: src.ContentType, SizeBytes: src.DeclaredBytes}, s.cfg.UploadTTL)
+	up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: src.Key, ContentType: src.ContentType, SizeBytes: src.DeclaredBytes}, s.cfg.Timing.UploadTTL)
 	if err != nil {
 		return fmt.Errorf("presign the upload of job %s: %w", c.Job.ID, err)
 	}
 	c.Upload = &up
 	for _, f := range src.Subtitles {
-		up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: f.Key, SizeBytes: f.DeclaredBytes}, s.cfg.UploadTTL)
+		up, err := s.Presigner.PresignPut(ctx, blob.Upload{Key: f.Key, SizeBytes: f.DeclaredBytes}, s.cfg.Timing.UploadTTL)
 		if err != nil {
 			return fmt.Errorf("presign the upload of a subtitle file of job %s: %w", c.Job.ID, err)
 		}

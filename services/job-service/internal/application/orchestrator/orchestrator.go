@@ -296,7 +296,7 @@ func (o *Orchestrator) Apply(ctx context.Context, jobID string, events ...saga.E
 // be stored for the job any more. One that fails is put off, as effects are.
 func (o *Orchestrator) erase(ctx context.Context, j job.Job) error {
 	now := time.Now()
-	if last := j.ErasedAt.Add(o.cfg.Timing.SweepDelay); !j.ErasedAt.IsZero() && now.Before(last) || now.Before(j.EraseAfter) {
+	if !j.ErasedAt.IsZero() && now.Before(o.cfg.Timing.ForgetAt(j)) || now.Before(j.EraseAfter) {
 		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, o.cfg.EffectTimeout)

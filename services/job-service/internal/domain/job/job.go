@@ -200,8 +200,8 @@ type Job struct {
 	// NextWakeup is when the sweeper must look at the job again; the zero time means never.
 	NextWakeup time.Time `json:"next_wakeup,omitzero"`
 	// DeletingAt is set once the deletion of the job began: it is gone for users. ErasedAt is set once
-	// everything was deleted but the record, which stays for what a worker that did not yet know stored
-	// meanwhile, and so that the id is not given to another job at once.
+	// everything was deleted but the record, which stays for what a worker that did not yet know or a late upload
+	// stored meanwhile, and so that the id is not given to another job at once.
 	DeletingAt time.Time `json:"deleting_at,omitzero"`
 	ErasedAt   time.Time `json:"erased_at,omitzero"`
 	// EraseAfter is when erasing that failed EraseTries times in a row is tried again.
@@ -210,6 +210,19 @@ type Job struct {
 
 	// Version is the stored version that this value was read at; 0 for one that was never stored.
 	Version int64 `json:"-"`
+}
+
+// AwaitedUntil returns when the job stopped to wait for its uploads, so that no more of them were signed: the zero
+// time for a job that waits still, and for a retry, which never did.
+func (j *Job) AwaitedUntil() time.Time {
+	switch {
+	case j.Source.Owner() != j.ID:
+		return time.Time{}
+	case j.QueuedAt.IsZero():
+		return j.FinishedAt
+	default:
+		return j.QueuedAt
+	}
 }
 
 // Prefix is where everything of a job lies in the bucket.

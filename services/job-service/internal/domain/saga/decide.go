@@ -324,7 +324,7 @@ func (d *decision) wakeup() time.Time {
 func (d *decision) eraseAt() time.Time {
 	at := d.now.Add(d.timing.CheckInterval)
 	if !d.ErasedAt.IsZero() {
-		at = d.ErasedAt.Add(d.timing.SweepDelay)
+		at = d.timing.ForgetAt(d.Job)
 	}
 	if d.EraseAfter.After(at) || d.ErasedAt.IsZero() && !d.EraseAfter.IsZero() {
 		return d.EraseAfter

@@ -111,11 +111,24 @@ type Timing struct {
 	// SweepDelay is how long after its end a job's outputs are swept once more, for what a worker that did
 	// not yet know stored meanwhile. It exceeds a lease and the time until the worker notices.
 	SweepDelay time.Duration
+	// UploadTTL is how long a signed upload is accepted by the store.
+	UploadTTL time.Duration
 }
 
 // DefaultTiming returns the spans for production.
 func DefaultTiming() Timing {
-	return Timing{UploadWindow: 24 * time.Hour, CheckInterval: 15 * time.Second, SweepDelay: 90 * time.Second}
+	return Timing{UploadWindow: 24 * time.Hour, CheckInterval: 15 * time.Second, SweepDelay: 90 * time.Second, UploadTTL: 15 * time.Minute}
+}
+
+// ForgetAt returns when the prefix of an erased job is emptied for the last time and its record deleted: when neither
+// a worker that did not yet know of the end nor an upload that was signed can store anything any more. The last
+// upload was signed while the job still waited for it.
+func (t Timing) ForgetAt(j job.Job) time.Time {
+	last := j.ErasedAt
+	if expired := j.AwaitedUntil().Add(t.UploadTTL); expired.After(last) {
+		last = expired
+	}
+	return last.Add(t.SweepDelay)
 }
 
 // Transition is an edge of the state diagram.
