@@ -157,17 +157,23 @@ func (s *Service) insert(ctx context.Context, j job.Job, idempotent bool) (Creat
 	if !idempotent || !errors.Is(err, job.ErrExists) {
 		return Created{}, fmt.Errorf("store job %s: %w", j.ID, err)
 	}
-	before, err := s.Jobs.Get(ctx, j.Tenant, j.ID)
+	created, err := s.replay(ctx, j.Tenant, j.ID, j.RequestHash)
 	if errors.Is(err, job.ErrNotFound) {
-		return Created{}, fault.Wrap(fault.CodeConcurrentChange, err, "the job of the idempotency key was deleted at the same time")
+		err = fault.Wrap(fault.CodeConcurrentChange, err, "the job of the idempotency key was deleted at the same time")
 	}
-	if err != nil {
+	return created, err
+}
+
+// replay finds the job that the request of this digest made before under an idempotency key, which gave it its id.
+// It returns job.ErrNotFound where there is none, and a fault of code idempotency_conflict for another request's.
+func (s *Service) replay(ctx context.Context, tenant, id, hash string) (Created, error) {
+	before, err := s.Jobs.Get(ctx, tenant, id)
+	switch {
+	case err != nil:
 		return Created{}, fmt.Errorf("find the job of the idempotency key: %w", err)
-	}
-	if !before.DeletingAt.IsZero() {
+	case !before.DeletingAt.IsZero():
 		return Created{}, fault.New(fault.CodeIdempotencyConflict, "the key made job %s, which was deleted", before.ID)
-	}
-	if before.RequestHash != j.RequestHash {
+	case before.RequestHash != hash:
 		return Created{}, fault.New(fault.CodeIdempotencyConflict, "the key made job %s from another request", before.ID)
 	}
 	return Created{Job: before, Replayed: true}, nil

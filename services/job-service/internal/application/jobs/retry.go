@@ -13,44 +13,57 @@ import (
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
 )
 
-// Retry makes a new job from the pipeline and the stored source of one that failed or was cancelled. An
-// idempotency key works as in Create. Until the new job has ended, the job that the source was uploaded for
-// cannot be deleted. Faults: job_not_found, not_terminal, already_completed, source_gone, source_in_use (by too many
-// retries at a time).
+// Retry makes a new job from the pipeline, the time allowed and the stored source of one that failed or was
+// cancelled. An idempotency key works as in Create, also once the job that was retried is deleted. Until the new job
+// has ended, the job that the source was uploaded for cannot be deleted. Faults: job_not_found, not_terminal,
+// already_completed, source_gone, source_in_use (by too many retries at a time).
 func (s *Service) Retry(ctx context.Context, tenant, id, idempotencyKey string, trace map[string]string) (Created, error) {
-	old, err := s.get(ctx, tenant, id)
-	switch {
-	case err != nil:
-		return Created{}, err
-	case old.State == job.Completed:
-		return Created{}, fault.New(fault.CodeAlreadyCompleted, "there is nothing to retry")
-	case !old.State.Terminal():
-		return Created{}, fault.New(fault.CodeNotTerminal, "the job is %s", old.State)
-	case old.Source.ETag == "":
-		return Created{}, fault.New(fault.CodeSourceGone, "the source was never uploaded")
-	}
-	head, err := s.Blobs.Head(ctx, old.Source.Key)
-	if errors.Is(err, blob.ErrNotFound) || err == nil && head.ETag != old.Source.ETag {
-		return Created{}, fault.New(fault.CodeSourceGone, "")
-	}
-	if err != nil {
-		return Created{}, fmt.Errorf("check the source of job %s: %w", id, err)
-	}
-	if err := s.subtitlesKept(ctx, old); err != nil {
-		return Created{}, err
-	}
-	next := ident.New()
+	next, hash := ident.New(), hashOf("retry "+id)
 	if idempotencyKey != "" {
 		next = ident.Derive("job", tenant, idempotencyKey)
+		if c, err := s.replay(ctx, tenant, next, hash); !errors.Is(err, job.ErrNotFound) {
+			return c, err
+		}
+	}
+	old, err := s.retriable(ctx, tenant, id)
+	if err != nil {
+		return Created{}, err
+	}
+	r := saga.Request{ID: next, Tenant: tenant, MediaID: old.MediaID, Metadata: old.Metadata,
+		Pipeline: old.Pipeline, Priority: old.Priority, Source: old.Source, RequestHash: hash, RetryOf: id, Trace: trace}
+	if !old.Deadline.IsZero() {
+		r.Timeout = old.Deadline.Sub(old.CreatedAt)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if err := s.lend(ctx, old, next); err != nil {
 		return Created{}, err
 	}
-	return s.insert(ctx, s.cfg.Timing.Create(saga.Request{ID: next, Tenant: tenant, MediaID: old.MediaID, Metadata: old.Metadata,
-		Pipeline: old.Pipeline, Priority: old.Priority, Source: old.Source, RequestHash: hashOf("retry " + id), RetryOf: id, Trace: trace,
-	}, time.Now()), idempotencyKey != "")
+	return s.insert(ctx, s.cfg.Timing.Create(r, time.Now()), idempotencyKey != "")
+}
+
+// retriable returns the job if it can be retried: it has ended without success, and what was uploaded for it is still
+// stored.
+func (s *Service) retriable(ctx context.Context, tenant, id string) (job.Job, error) {
+	old, err := s.get(ctx, tenant, id)
+	switch {
+	case err != nil:
+		return old, err
+	case old.State == job.Completed:
+		return old, fault.New(fault.CodeAlreadyCompleted, "there is nothing to retry")
+	case !old.State.Terminal():
+		return old, fault.New(fault.CodeNotTerminal, "the job is %s", old.State)
+	case old.Source.ETag == "":
+		return old, fault.New(fault.CodeSourceGone, "the source was never uploaded")
+	}
+	head, err := s.Blobs.Head(ctx, old.Source.Key)
+	if errors.Is(err, blob.ErrNotFound) || err == nil && head.ETag != old.Source.ETag {
+		return old, fault.New(fault.CodeSourceGone, "")
+	}
+	if err != nil {
+		return old, fmt.Errorf("check the source of job %s: %w", id, err)
+	}
+	return old, s.subtitlesKept(ctx, old)
 }
 
 // storeWithin is how long after its announcement a retry is stored at the latest, announcedFor for how long one that is

@@ -12,6 +12,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/faultinject"
 	"github.com/reelmill/reelmill/pkg/database/databasetest"
 	"github.com/reelmill/reelmill/pkg/database/memory"
+	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
 	"github.com/reelmill/reelmill/services/job-service/internal/infrastructure/jobstest"
 )
@@ -152,4 +153,53 @@ func TestRetriesOfADeletedOwnerFindNoSource(t *testing.T) {
 	}
 	_, err := b.Service.Retry(t.Context(), tenant, failed.ID, "", nil)
 	hasCode(t, err, fault.CodeSourceGone)
+}
+
+func TestARetryIsAllowedTheTimeThatItsPredecessorWas(t *testing.T) {
+	b := jobstest.New(t, jobstest.Config{})
+	for _, want := range []time.Duration{0, 90 * time.Minute} {
+		c, err := b.Service.Create(t.Context(), tenant, "", nil, jobs.CreateRequest{Pipeline: "thumbnail", Timeout: want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.PutObject(t, c.Job.Source.Key, "a film")
+		if _, err := b.Service.CompleteUpload(t.Context(), tenant, c.Job.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.Advance(c.Job.ID)
+		id := b.Fail(b.Load(c.Job.ID), fault.CodeWorkerCrashed).ID
+		for range 2 { // and so is the retry of the retry
+			next := retry(t, b, id)
+			if (want == 0) != next.Deadline.IsZero() || want > 0 && next.Deadline.Sub(next.CreatedAt) != want {
+				t.Errorf("created at %v with the deadline %v, want %v", next.CreatedAt, next.Deadline, want)
+			}
+			id = b.Fail(next, fault.CodeWorkerCrashed).ID
+		}
+	}
+}
+
+func TestARepeatedRetryIsAnsweredAlsoWhenItsPredecessorWasDeleted(t *testing.T) {
+	b := jobstest.New(t, jobstest.Config{})
+	owner := b.Fail(b.Uploaded(tenant), fault.CodeWorkerCrashed)
+	failed := b.Fail(retry(t, b, owner.ID), fault.CodeWorkerCrashed)
+	again := func(id string) (jobs.Created, error) {
+		return b.Service.Retry(t.Context(), tenant, id, "key", nil)
+	}
+	first, err := again(failed.ID)
+	if err != nil || first.Replayed {
+		t.Fatalf("Retry = %+v, %v", first, err)
+	}
+	forget(t, b, failed.ID)
+	if second, err := again(failed.ID); err != nil || second.Job.ID != first.Job.ID || !second.Replayed {
+		t.Errorf("Retry again = job %s, %v; want job %s", second.Job.ID, err, first.Job.ID)
+	}
+	_, err = again(owner.ID)
+	hasCode(t, err, fault.CodeIdempotencyConflict)
+	b.Advance(first.Job.ID)
+	b.Fail(b.Load(first.Job.ID), fault.CodeWorkerCrashed)
+	if _, err := b.Service.Delete(t.Context(), tenant, first.Job.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = again(failed.ID)
+	hasCode(t, err, fault.CodeIdempotencyConflict)
 }
