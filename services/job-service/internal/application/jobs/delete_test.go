@@ -3,11 +3,14 @@ package jobs_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/blob"
+	"github.com/reelmill/reelmill/pkg/blob/blobtest"
 	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/pkg/core/faultinject"
 	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
@@ -38,6 +41,43 @@ func forget(t *testing.T, b *jobstest.Bench, id string) {
 	b.Advance(id)
 	if _, err := b.Jobs.Load(t.Context(), id); !errors.Is(err, job.ErrNotFound) {
 		t.Fatalf("the record is still there: %v", err)
+	}
+}
+
+func TestTheReceiptNamesAlsoWhatAnotherReplicaErased(t *testing.T) {
+	var b *jobstest.Bench
+	var j job.Job
+	erased := false
+	b = jobstest.New(t, jobstest.Config{Blobs: func(s blob.Store) blob.Store {
+		return blobtest.Faulty(s, func(op string) faultinject.Kind {
+			if op == "list" && j.ID != "" && !erased && !b.Load(j.ID).DeletingAt.IsZero() {
+				erased = true
+				b.Advance(j.ID) // as the sweeper does, or a reply that came late
+			}
+			return faultinject.None
+		})
+	}})
+	j = b.Finish(b.Uploaded(tenant))
+	want := b.Keys(j.Prefix())
+	r, err := b.Service.Delete(t.Context(), tenant, j.ID)
+	if err != nil || !slices.Equal(r.Keys, want) {
+		t.Errorf("the receipt is %+v, %v; want %q", r, err, want)
+	}
+	if !erased || b.Load(j.ID).ErasedAt.IsZero() || len(b.Keys(j.Prefix())) > 0 {
+		t.Errorf("erased by another: %t; left behind: %q", erased, b.Keys(j.Prefix()))
+	}
+}
+
+func TestADeletionWhoseReceiptCannotBeMadeDoesNotBegin(t *testing.T) {
+	storage := &at{op: "list", kind: faultinject.Error}
+	b := jobstest.New(t, jobstest.Config{Blobs: func(s blob.Store) blob.Store { return blobtest.Faulty(s, storage.inject) }})
+	j := b.Finish(b.Uploaded(tenant))
+	storage.do = func() {}
+	if _, err := b.Service.Delete(t.Context(), tenant, j.ID); !errors.Is(err, faultinject.ErrInjected) {
+		t.Errorf("Delete = %v, want the injected error", err)
+	}
+	if got := b.Load(j.ID); !got.DeletingAt.IsZero() {
+		t.Errorf("the job is being deleted since %v", got.DeletingAt)
 	}
 }
 
