@@ -144,7 +144,7 @@ var catalogue = []Entry{
 	{CodeAlreadyTerminal, Conflict, "the job has already ended", "Nothing to do."},
 	{CodeNotTerminal, Conflict, "the job has not ended yet", "Wait until it ends, or cancel it first."},
 	{CodeUploadMissing, Conflict, "the source has not been uploaded", "Upload the source to the URL given, then complete the upload."},
-	{CodeUploadNotExpected, Conflict, "the job does not wait for an upload", "Nothing to do."},
+	{CodeUploadNotExpected, Conflict, "the job does not wait for an upload", "Nothing to do; create a new job for another upload."},
 	{CodeSourceGone, Conflict, "the source of the job is no longer stored", "Create a new job and upload the source again."},
 	{CodeSourceInUse, Conflict, "a retry still reads the source of the job", "Wait until the job named in the detail ends, or cancel it first."},
 	{CodeConcurrentChange, Conflict, "the job was changed at the same time", "Try again."},

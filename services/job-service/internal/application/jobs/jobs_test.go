@@ -132,6 +132,51 @@ func TestCompleteUploadPinsTheObject(t *testing.T) {
 	hasCode(t, err, fault.CodeUploadNotExpected)
 }
 
+func TestAJobThatEndedWithoutItsUploadAsksForNone(t *testing.T) {
+	b := jobstest.New(t, jobstest.Config{})
+	for state, end := range map[job.State]func(id string){
+		job.Cancelled: func(id string) {
+			if _, err := b.Service.Cancel(t.Context(), tenant, id); err != nil {
+				t.Fatal(err)
+			}
+		},
+		job.Failed: func(id string) {
+			j := b.Load(id)
+			j.UploadBy = time.Now()
+			if _, err := b.Jobs.Save(t.Context(), j); err != nil {
+				t.Fatal(err)
+			}
+			b.Advance(id)
+		},
+	} {
+		c := b.Create(tenant)
+		end(c.Job.ID)
+		for _, content := range []string{"", "a film"} { // nothing was uploaded; then something is, too late
+			if content != "" {
+				b.PutObject(t, c.Job.Source.Key, content)
+			}
+			j, err := b.Service.CompleteUpload(t.Context(), tenant, c.Job.ID)
+			hasCode(t, err, fault.CodeUploadNotExpected)
+			if detail := fault.DetailOf(err); j.State != state || !strings.Contains(detail, string(state)) || strings.Contains(detail, "source") {
+				t.Errorf("with %q stored the %s job is refused with %q, which should name its state and no source", content, j.State, detail)
+			}
+		}
+	}
+}
+
+func TestAJobWhoseSourceIsGoneAsksForNone(t *testing.T) {
+	b := jobstest.New(t, jobstest.Config{Jobs: jobs.Config{MaxSourceBytes: 6}})
+	j := b.Uploaded(tenant)
+	if err := b.Blobs.Delete(t.Context(), j.Source.Key); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Service.CompleteUpload(t.Context(), tenant, j.ID)
+	hasCode(t, err, fault.CodeUploadNotExpected)
+	b.PutObject(t, j.Source.Key, "too large a film")
+	_, err = b.Service.CompleteUpload(t.Context(), tenant, j.ID)
+	hasCode(t, err, fault.CodeUploadNotExpected)
+}
+
 func TestConcurrentCompletionsStartTheJobOnce(t *testing.T) {
 	b := jobstest.New(t, jobstest.Config{})
 	c := b.Create(tenant)

@@ -38,22 +38,14 @@ func (s *Service) CompleteUpload(ctx context.Context, tenant, id string) (job.Jo
 	if err != nil {
 		return j, err
 	}
-	head, err := s.Blobs.Head(ctx, j.Source.Key)
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return j, fault.New(fault.CodeUploadMissing, "")
-	case err != nil:
-		return j, fmt.Errorf("check the source of job %s: %w", id, err)
-	case j.State == job.AwaitingUpload && j.Source.DeclaredBytes > 0 && head.SizeBytes != j.Source.DeclaredBytes:
-		return j, fault.New(fault.CodeSourceTruncated, "the upload has %d bytes, %d were declared; upload it again", head.SizeBytes, j.Source.DeclaredBytes)
-	case head.SizeBytes > s.cfg.MaxSourceBytes:
-		return j, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", head.SizeBytes, s.cfg.MaxSourceBytes)
-	}
-	stored := saga.SourceStored{ETag: head.ETag, SizeBytes: head.SizeBytes}
+	var stored saga.SourceStored
 	if j.State == job.AwaitingUpload {
-		if stored.Subtitles, err = s.pinSubtitles(ctx, j); err != nil {
-			return j, err
-		}
+		stored, err = s.pin(ctx, j)
+	} else {
+		stored, err = s.pinned(ctx, j)
+	}
+	if err != nil {
+		return j, err
 	}
 	j, err = s.Orchestrator.Apply(ctx, id, stored)
 	if err != nil {
@@ -61,4 +53,37 @@ func (s *Service) CompleteUpload(ctx context.Context, tenant, id string) (job.Jo
 	}
 	s.Orchestrator.Wake(id)
 	return j, nil
+}
+
+// pin returns what was uploaded for a job that waits for it.
+func (s *Service) pin(ctx context.Context, j job.Job) (saga.SourceStored, error) {
+	head, err := s.Blobs.Head(ctx, j.Source.Key)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return saga.SourceStored{}, fault.New(fault.CodeUploadMissing, "")
+	case err != nil:
+		return saga.SourceStored{}, fmt.Errorf("check the source of job %s: %w", j.ID, err)
+	case j.Source.DeclaredBytes > 0 && head.SizeBytes != j.Source.DeclaredBytes:
+		return saga.SourceStored{}, fault.New(fault.CodeSourceTruncated, "the upload has %d bytes, %d were declared; upload it again", head.SizeBytes, j.Source.DeclaredBytes)
+	case head.SizeBytes > s.cfg.MaxSourceBytes:
+		return saga.SourceStored{}, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", head.SizeBytes, s.cfg.MaxSourceBytes)
+	}
+	subtitles, err := s.pinSubtitles(ctx, j)
+	return saga.SourceStored{ETag: head.ETag, SizeBytes: head.SizeBytes, Subtitles: subtitles}, err
+}
+
+// pinned returns the source of a job that does not wait for it any more, as it is stored now. Fault:
+// upload_not_expected where it is not, or was never uploaded, whatever lies there.
+func (s *Service) pinned(ctx context.Context, j job.Job) (saga.SourceStored, error) {
+	if j.Source.ETag == "" {
+		return saga.SourceStored{}, j.RefuseUpload()
+	}
+	head, err := s.Blobs.Head(ctx, j.Source.Key)
+	if errors.Is(err, blob.ErrNotFound) {
+		return saga.SourceStored{}, j.RefuseUpload()
+	}
+	if err != nil {
+		return saga.SourceStored{}, fmt.Errorf("check the source of job %s: %w", j.ID, err)
+	}
+	return saga.SourceStored{ETag: head.ETag, SizeBytes: head.SizeBytes}, nil
 }

@@ -225,6 +225,15 @@ func (j *Job) AwaitedUntil() time.Time {
 	}
 }
 
+// RefuseUpload returns the fault, of code upload_not_expected, that says why a job which does not wait for its
+// upload takes none.
+func (j *Job) RefuseUpload() error {
+	if j.Source.ETag == "" {
+		return fault.New(fault.CodeUploadNotExpected, "the job is %s and takes no upload any more", j.State)
+	}
+	return fault.New(fault.CodeUploadNotExpected, "the job is %s and has begun with its source, which is not what is stored now", j.State)
+}
+
 // Prefix is where everything of a job lies in the bucket.
 func Prefix(tenant, id string) string { return "t/" + tenant + "/j/" + id + "/" }
 

@@ -102,7 +102,7 @@ func (d *decision) sourceStored(e SourceStored) error {
 		if d.Source.ETag == e.ETag && d.Source.SizeBytes == e.SizeBytes {
 			return nil // said again
 		}
-		return fault.New(fault.CodeUploadNotExpected, "the job is %s and has its source", d.State)
+		return d.RefuseUpload()
 	}
 	d.Source.ETag, d.Source.SizeBytes = e.ETag, e.SizeBytes
 	if e.Subtitles != nil {
