@@ -89,6 +89,19 @@ func (s *Service) File(ctx context.Context, tenant, id, path string) (File, erro
 	return File{Output: o, Content: content}, err
 }
 
+// Stored returns what object storage tells of the object behind a file that has a Download. Fault: file_not_found
+// where it is gone.
+func (s *Service) Stored(ctx context.Context, f File) (blob.Object, error) {
+	o, err := s.Blobs.Head(ctx, f.Output.Key)
+	if errors.Is(err, blob.ErrNotFound) {
+		return o, fault.New(fault.CodeFileNotFound, "")
+	}
+	if err != nil {
+		return o, fmt.Errorf("look at %s: %w", f.Output.Path, err)
+	}
+	return o, nil
+}
+
 // refers reports whether files of a type refer to others by relative paths.
 func refers(mediaType string) bool {
 	t, _, err := mime.ParseMediaType(mediaType)

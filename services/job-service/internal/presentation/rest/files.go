@@ -5,14 +5,19 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"io"
 	"net/http"
+	"net/url"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/reelmill/reelmill/pkg/blob"
 	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/access"
 )
 
@@ -38,7 +43,8 @@ func (s *server) registerFiles(r chi.Router, api huma.API) {
 	api.OpenAPI().AddOperation(&huma.Operation{OperationID: "get-file", Method: http.MethodGet, Path: "/v1/jobs/{id}/files/{path}",
 		Summary: "Get a file: a redirect to object storage, or its content", Tags: []string{"jobs"},
 		Description: "Serves what a completed job published. While the job is queued or processing, films that are being streamed (a step of kind transcode with HLS or DASH) can be watched as far as they are encoded: " +
-			"STEP/master.m3u8 is there once the beginning is, the playlists below it grow, and their paths stay what they are. Such answers carry " + provisional + ": true and must not be stored; if the job fails they are gone.",
+			"STEP/master.m3u8 is there once the beginning is, the playlists below it grow, and their paths stay what they are. Such answers carry " + provisional + ": true and must not be stored; if the job fails they are gone. " +
+			"HEAD is answered with 200 and the headers of the file itself, also where GET is redirected.",
 		Parameters: []*huma.Param{
 			{Name: "id", In: "path", Required: true, Schema: text},
 			{Name: "path", In: "path", Required: true, Schema: text, Description: "The output's path, with its slashes."},
@@ -60,7 +66,16 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, err)
 		return
 	}
-	f, err := s.jobs.File(r.Context(), p.Tenant, chi.URLParam(r, "id"), chi.URLParam(r, "*"))
+	path, err := filePath(r)
+	if err != nil {
+		writeProblem(w, r, err)
+		return
+	}
+	f, err := s.jobs.File(r.Context(), p.Tenant, chi.URLParam(r, "id"), path)
+	var stored blob.Object
+	if err == nil && f.Download != nil && r.Method == http.MethodHead {
+		stored, err = s.jobs.Stored(r.Context(), f)
+	}
 	if err != nil {
 		writeProblem(w, r, s.fail(r.Context(), err))
 		return
@@ -72,6 +87,10 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	if f.Download != nil {
 		// The redirect must not outlive the permission that it carries.
 		w.Header().Set("Cache-Control", "no-store")
+		if r.Method == http.MethodHead {
+			describe(w, r, stored)
+			return
+		}
 		http.Redirect(w, r, f.Download.URL, http.StatusFound)
 		return
 	}
@@ -84,6 +103,38 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Content))
 }
+
+// filePath returns the path of the file that is asked for, as people write it. The router matches, and gives, the
+// path as it was sent where its escapes are not the usual ones, and otherwise one that is decoded already, which must
+// not be decoded again. Fault: file_not_found for a path that leads up.
+func filePath(r *http.Request) (string, error) {
+	path := chi.URLParam(r, "*")
+	if r.URL.RawPath != "" {
+		var err error
+		if path, err = url.PathUnescape(path); err != nil {
+			return "", fault.Wrap(fault.CodeFileNotFound, err, "")
+		}
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "." || part == ".." {
+			return "", fault.New(fault.CodeFileNotFound, "")
+		}
+	}
+	return path, nil
+}
+
+// describe answers HEAD for an object as the store answers GET: a signature is for one method, so whoever followed a
+// redirect would be refused.
+func describe(w http.ResponseWriter, r *http.Request, o blob.Object) {
+	w.Header().Set("Content-Type", o.ContentType)
+	w.Header().Set("ETag", `"`+o.ETag+`"`)
+	http.ServeContent(w, r, "", o.ModifiedAt, io.NewSectionReader(noContent{}, 0, o.SizeBytes))
+}
+
+// noContent is in place of a content that nobody reads.
+type noContent struct{}
+
+func (noContent) ReadAt([]byte, int64) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 //go:embed docs.html
 var docsFiles embed.FS

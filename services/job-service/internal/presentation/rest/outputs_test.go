@@ -52,12 +52,25 @@ func (s *server) readFiles(path string) {
 		s.t.Errorf("the range is %q", part.body)
 	}
 	s.wants(s.do(read, "HEAD", vtt, nil), http.StatusOK)
-	for _, wrong := range []string{"", "poster.jpg", "thumbnails/none.jpg", "thumbnails/../thumbnails/poster.jpg", "thumbnails/poster.jpg/", "%00", "..%2f..%2fsource"} {
+	for _, escaped := range []string{"thumbnails%2Fposter.jpg", "thumbnails/poster%2Ejpg", "%74humbnails%2fposter%2Ejpg"} {
+		a := s.wants(s.do(read, "GET", path+"/files/"+escaped, nil), http.StatusFound)
+		if s.fetch(a.Header.Get("Location")) != "jpeg" {
+			s.t.Errorf("%s leads to %q", escaped, a.Header.Get("Location"))
+		}
+	}
+	for _, wrong := range []string{"", "poster.jpg", "thumbnails/none.jpg", "thumbnails/../thumbnails/poster.jpg", "thumbnails/poster.jpg/", "%00", "..%2f..%2fsource",
+		"thumbnails/%2e%2e/thumbnails/poster.jpg", "thumbnails%252Fposter.jpg", "thumbnails/poster%252Ejpg", "thumbnails%2F%252E%2Fposter.jpg", "thumbnails%2fposter.jpg%00"} {
 		refused(s.t, s.do(read, "GET", path+"/files/"+wrong, nil), http.StatusNotFound, fault.CodeFileNotFound)
 	}
 }
 
 func (s *server) fetch(url string) string {
+	s.t.Helper()
+	return string(s.get(url).body)
+}
+
+// get makes a request that was signed.
+func (s *server) get(url string) answer {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -72,7 +85,7 @@ func (s *server) fetch(url string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return string(b)
+	return answer{Response: resp, body: b}
 }
 
 func TestNothingIsPublishedBeforeTheJobIsCompleted(t *testing.T) {
@@ -84,4 +97,35 @@ func TestNothingIsPublishedBeforeTheJobIsCompleted(t *testing.T) {
 	if outputs, ok := body["outputs"].([]any); !ok || len(outputs) != 0 {
 		t.Errorf("outputs of a running job are %v", body)
 	}
+}
+
+func TestHeadTellsOfAFileWhatGetWouldAnswerInTheEnd(t *testing.T) {
+	s := newServer(t, jobstest.Config{})
+	j := s.Finish(s.Uploaded(tenant))
+	read, poster := s.keys[access.Read], "/v1/jobs/"+j.ID+"/files/thumbnails/poster.jpg"
+	head := func(headers ...string) answer { return s.do(read, "HEAD", poster, nil, headers...) }
+
+	got := s.wants(head(), http.StatusOK)
+	want := s.get(s.wants(s.do(read, "GET", poster, nil), http.StatusFound).Header.Get("Location"))
+	for _, name := range []string{"Content-Type", "Content-Length", "Etag", "Accept-Ranges"} {
+		if got.Header.Get(name) != want.Header.Get(name) || got.Header.Get(name) == "" {
+			t.Errorf("%s is %q, of the object it is %q", name, got.Header.Get(name), want.Header.Get(name))
+		}
+	}
+	if len(got.body) > 0 || got.Header.Get("Location") != "" || got.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("HEAD is answered %q with %v", got.body, got.Header)
+	}
+	s.wants(head("If-None-Match", got.Header.Get("Etag")), http.StatusNotModified)
+	if part := s.wants(head("Range", "bytes=1-2"), http.StatusPartialContent); part.Header.Get("Content-Range") != "bytes 1-2/4" || len(part.body) > 0 {
+		t.Errorf("the range is answered with %v", part.Header)
+	}
+	if a := s.wants(s.do(s.stranger[access.Read], "HEAD", poster, nil), http.StatusNotFound); a.Header.Get("Etag") != "" {
+		t.Errorf("a stranger is told %v", a.Header)
+	}
+	for _, key := range s.Keys(j.OutputPrefix()) {
+		if err := s.Blobs.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.wants(head(), http.StatusNotFound)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/cors"
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/reelmill/reelmill/pkg/blob"
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
@@ -41,6 +42,7 @@ type Jobs interface {
 	Outputs(ctx context.Context, tenant, id string, sel jobs.Selection) ([]jobs.SignedOutput, error)
 	Manifest(ctx context.Context, tenant, id string) (contract.Manifest, error)
 	File(ctx context.Context, tenant, id, path string) (jobs.File, error)
+	Stored(ctx context.Context, f jobs.File) (blob.Object, error)
 }
 
 // Authenticator knows whose API key a token is.
