@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/fault"
+	jobservice "github.com/reelmill/reelmill/services/job-service"
 	"github.com/reelmill/reelmill/services/standalone/internal/app"
 	"github.com/reelmill/reelmill/services/standalone/internal/client"
 	"github.com/reelmill/reelmill/services/standalone/internal/datadir"
@@ -81,6 +82,9 @@ func (c *processCommand) process(ctx context.Context, env *environment) (r repor
 	request, err := c.request()
 	if err != nil {
 		return r, &usageError{err}
+	}
+	if len(subtitles) > 0 && !jobservice.TakesSubtitles(request.Pipeline) {
+		return r, &usageError{fmt.Errorf("--subtitles: nothing would become of them, since pipeline %s has no step of kind transcode that takes subtitles; --pipeline vod has one", c.Pipeline)}
 	}
 	request.Source.Subtitles = announced(subtitles)
 	// Absolute, since the working directory changes while the services run.

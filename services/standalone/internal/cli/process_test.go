@@ -246,7 +246,8 @@ func TestProcessKeepsDataWhereItIsTold(t *testing.T) {
 func TestWrongArgumentsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(w.dir, "f")
-	for name, text := range map[string]string{"f": "x", "no.json": "{", "empty.json": `{"steps":[]}`, "odd.json": `{"steps":[{"name":"a","kind":"nothing"}]}`} {
+	for name, text := range map[string]string{"f": "x", "no.json": "{", "empty.json": `{"steps":[]}`, "odd.json": `{"steps":[{"name":"a","kind":"nothing"}]}`,
+		"still.json": `[{"name":"a","kind":"thumbnail","params":{"stills":{"count":1}}}]`} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -255,21 +256,23 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no command":          {nil, "expected one of"},
-		"unknown command":     {[]string{"proces"}, "proces"},
-		"no file":             {[]string{"process"}, "<file>"},
-		"a missing file":      {[]string{"process", "nothing.mp4"}, "nothing.mp4"},
-		"a folder":            {[]string{"process", "."}, "directory"},
-		"unknown flag":        {[]string{"process", file, "--nothing"}, "--nothing"},
-		"no slots":            {[]string{"process", file, "--slots", "0"}, "--slots"},
-		"negative time":       {[]string{"process", file, "--timeout=-1s"}, "--timeout"},
-		"missing pipeline":    {[]string{"process", file, "--pipeline", "nothing.json"}, "nothing.json"},
-		"broken pipeline":     {[]string{"process", file, "--pipeline", "no.json"}, "no.json"},
-		"pipeline of nothing": {[]string{"process", file, "--pipeline", "./empty.json"}, "no steps"},
-		"unknown pipeline":    {[]string{"process", file, "--pipeline", "nothing"}, "pipeline_unknown"},
-		"refused pipeline":    {[]string{"process", file, "--pipeline", "odd.json"}, "body.pipeline.steps[0].kind"},
-		"address of no port":  {[]string{"serve", "--addr", "localhost"}, "--addr"},
-		"open to all":         {[]string{"serve", "--addr", "0.0.0.0:0", "--s3-addr", "127.0.0.1:0", "--data", "d"}, "--api-keys"},
+		"no command":             {nil, "expected one of"},
+		"unknown command":        {[]string{"proces"}, "proces"},
+		"no file":                {[]string{"process"}, "<file>"},
+		"a missing file":         {[]string{"process", "nothing.mp4"}, "nothing.mp4"},
+		"a folder":               {[]string{"process", "."}, "directory"},
+		"unknown flag":           {[]string{"process", file, "--nothing"}, "--nothing"},
+		"no slots":               {[]string{"process", file, "--slots", "0"}, "--slots"},
+		"negative time":          {[]string{"process", file, "--timeout=-1s"}, "--timeout"},
+		"missing pipeline":       {[]string{"process", file, "--pipeline", "nothing.json"}, "nothing.json"},
+		"broken pipeline":        {[]string{"process", file, "--pipeline", "no.json"}, "no.json"},
+		"pipeline of nothing":    {[]string{"process", file, "--pipeline", "./empty.json"}, "no steps"},
+		"unknown pipeline":       {[]string{"process", file, "--pipeline", "nothing"}, "pipeline_unknown"},
+		"refused pipeline":       {[]string{"process", file, "--pipeline", "odd.json"}, "body.pipeline.steps[0].kind"},
+		"subtitles for pictures": {[]string{"process", file, "--subtitles", "de=f"}, "--subtitles: "},
+		"subtitles for a still":  {[]string{"process", file, "--pipeline", "still.json", "--subtitles", "de=f"}, "still.json"},
+		"address of no port":     {[]string{"serve", "--addr", "localhost"}, "--addr"},
+		"open to all":            {[]string{"serve", "--addr", "0.0.0.0:0", "--s3-addr", "127.0.0.1:0", "--data", "d"}, "--api-keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := (&world{t: t, dir: w.dir, tmp: w.tmp, path: w.path}).run(tt.args...)

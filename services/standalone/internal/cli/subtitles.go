@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/reelmill/reelmill/services/standalone/internal/client"
 )
 
@@ -22,13 +24,14 @@ type subtitleFile struct {
 }
 
 // subtitleFiles reads the arguments "LANGUAGE=FILE" or "FILE". A file of the whole name goes before a language.
+// The paths that it returns are absolute, since the working directory changes while the services run.
 func subtitleFiles(args []string) ([]subtitleFile, error) {
 	files := make([]subtitleFile, len(args))
 	for i, arg := range args {
-		f := subtitleFile{path: arg}
+		f := subtitleFile{path: kong.ExpandPath(arg)}
 		info, err := os.Stat(f.path)
 		if language, path, ok := strings.Cut(arg, "="); errors.Is(err, os.ErrNotExist) && ok && languageTag.MatchString(language) {
-			f = subtitleFile{path: path, language: language}
+			f = subtitleFile{path: kong.ExpandPath(path), language: language}
 			info, err = os.Stat(f.path)
 		}
 		if err != nil {

@@ -22,9 +22,9 @@ func written(t *testing.T, dir, name, text string) string {
 
 func TestProcessMakesTracksOfSubtitleFiles(t *testing.T) {
 	w := newWorld(t)
-	german := written(t, w.dir, "de.srt", "1\n00:00:00,500 --> 00:00:01,500\nGrüße\n")
+	written(t, w.dir, "de.srt", "1\n00:00:00,500 --> 00:00:01,500\nGrüße\n")
 	plain := written(t, w.dir, "other.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nhello\n")
-	p := w.run("process", clip(t), "--pipeline", "vod", "-o", "out", "--subtitles", "de="+german, "--subtitles", plain)
+	p := w.run("process", clip(t), "--pipeline", "vod", "-o", "out", "--subtitles", "de=de.srt", "--subtitles", plain)
 	if p.status() != 0 {
 		t.Fatalf("exit status %d", p.status())
 	}
@@ -58,7 +58,8 @@ func TestSubtitleArguments(t *testing.T) {
 	written(t, dir, "a.srt", "12345")
 	written(t, dir, "en=b.srt", "1")
 	got, err := subtitleFiles([]string{"a.srt", "de=a.srt", "pt-BR=a.srt", "en=b.srt", "de=" + filepath.Join(dir, "a.srt")})
-	want := []subtitleFile{{"a.srt", "", 5}, {"a.srt", "de", 5}, {"a.srt", "pt-BR", 5}, {"en=b.srt", "", 1}, {filepath.Join(dir, "a.srt"), "de", 5}}
+	a, b := filepath.Join(dir, "a.srt"), filepath.Join(dir, "en=b.srt")
+	want := []subtitleFile{{a, "", 5}, {a, "de", 5}, {a, "pt-BR", 5}, {b, "", 1}, {a, "de", 5}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
