@@ -26,6 +26,23 @@ type jobError struct{ fault.Record }
 
 func (e *jobError) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
 
+// copyError says that the results of a completed job could not be copied.
+type copyError struct {
+	error
+	output, job string
+	// data is the data folder, which has them.
+	data string
+}
+
+func (e *copyError) Error() string {
+	return fmt.Sprintf("copy the results to %s: %v; they are kept in %s", e.output, e.error, e.data)
+}
+func (e *copyError) Unwrap() error { return e.error }
+
+func (e *copyError) hint() string {
+	return fmt.Sprintf("Run 'reelmill serve --data %s' and fetch the outputs of job %s, which /v1/jobs/%s/outputs lists; delete the folder when you have them.", e.data, e.job, e.job)
+}
+
 // interruptedError says that a signal came before the end.
 type interruptedError struct {
 	signal syscall.Signal
@@ -68,6 +85,9 @@ func (d description) text() string {
 func describe(err error) description {
 	if j, ok := errors.AsType[*jobError](err); ok {
 		return description{Code: string(j.Code), Detail: j.Detail, Hint: fault.Lookup(j.Code).Hint}
+	}
+	if c, ok := errors.AsType[*copyError](err); ok {
+		return description{Detail: c.Error(), Hint: c.hint()}
 	}
 	if p, ok := errors.AsType[*client.Problem](err); ok {
 		return description{Code: p.Code, Detail: p.Detail, Hint: p.Hint, Errors: p.Errors}

@@ -18,6 +18,7 @@ import (
 	"github.com/reelmill/reelmill/services/standalone/internal/app"
 	"github.com/reelmill/reelmill/services/standalone/internal/client"
 	"github.com/reelmill/reelmill/services/standalone/internal/datadir"
+	"github.com/reelmill/reelmill/services/standalone/internal/outputs"
 )
 
 const (
@@ -75,23 +76,20 @@ func (c *processCommand) Run(ctx context.Context, env *environment) error {
 // process starts everything, does the job and stops everything. The report holds what is known, also with
 // an error.
 func (c *processCommand) process(ctx context.Context, env *environment) (r report, err error) {
-	subtitles, err := subtitleFiles(c.Subtitles)
+	request, subtitles, err := c.read()
 	if err != nil {
-		return r, &usageError{fmt.Errorf("--subtitles: %w", err)}
-	}
-	request, err := c.request()
-	if err != nil {
-		return r, &usageError{err}
-	}
-	if len(subtitles) > 0 && !jobservice.TakesSubtitles(request.Pipeline) {
-		return r, &usageError{fmt.Errorf("--subtitles: nothing would become of them, since pipeline %s has no step of kind transcode that takes subtitles; --pipeline vod has one", c.Pipeline)}
-	}
-	request.Source.Subtitles = announced(subtitles)
-	// Absolute, since the working directory changes while the services run.
-	if c.Output, err = filepath.Abs(c.outputDir()); err != nil {
 		return r, err
 	}
 	r.Source = reportSource{File: c.File, SizeBytes: request.Source.SizeBytes}
+	undo, err := outputs.Try(c.Output)
+	if err != nil {
+		return r, &usageError{fmt.Errorf("--output: %w", err)}
+	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
 	data, err := c.openData(request.Source.SizeBytes)
 	if err != nil {
 		return r, err
@@ -120,10 +118,33 @@ func (c *processCommand) process(ctx context.Context, env *environment) (r repor
 	}()
 	j := &processing{api: api, file: c.File, subtitles: subtitles, output: c.Output, timeout: c.Timeout, progress: newProgress(env, c.JSON)}
 	err = j.run(jobCtx, request, &r)
+	if kept, ok := errors.AsType[*copyError](err); ok { // what was made is worth more than the room
+		data.Keep()
+		kept.data, r.Data = data.Path(), data.Path()
+	}
 	j.progress.end()
 	api.Close()
 	stop()
 	return r, errors.Join(err, <-ended, a.Close())
+}
+
+// read reads what the arguments name, and makes the output folder's path absolute, since the working directory
+// changes while the services run.
+func (c *processCommand) read() (client.CreateRequest, []subtitleFile, error) {
+	subtitles, err := subtitleFiles(c.Subtitles)
+	if err != nil {
+		return client.CreateRequest{}, nil, &usageError{fmt.Errorf("--subtitles: %w", err)}
+	}
+	request, err := c.request()
+	if err != nil {
+		return request, nil, &usageError{err}
+	}
+	if len(subtitles) > 0 && !jobservice.TakesSubtitles(request.Pipeline) {
+		return request, nil, &usageError{fmt.Errorf("--subtitles: nothing would become of them, since pipeline %s has no step of kind transcode that takes subtitles; --pipeline vod has one", c.Pipeline)}
+	}
+	request.Source.Subtitles = announced(subtitles)
+	c.Output, err = filepath.Abs(c.outputDir())
+	return request, subtitles, err
 }
 
 // stoppedError says that the services ended while they were needed.

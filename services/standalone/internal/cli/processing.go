@@ -67,8 +67,13 @@ func (p *processing) run(ctx context.Context, request client.CreateRequest, r *r
 	if j.State != client.StateCompleted {
 		return endError(j)
 	}
-	if err := p.collect(bounded, j.ID, r); err != nil {
-		return p.stopped(ctx, bounded, err, j.State)
+	// The timeout is the job's, which has ended.
+	if err := p.collect(ctx, j.ID, r); err != nil {
+		err = p.stopped(ctx, ctx, err, j.State)
+		if _, interrupted := errors.AsType[*interruptedError](err); interrupted {
+			return err
+		}
+		return &copyError{error: err, output: p.output, job: j.ID}
 	}
 	return nil
 }

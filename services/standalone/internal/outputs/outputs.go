@@ -117,8 +117,7 @@ func (d *Dir) replace(name string, content io.Reader, check func(n int64) error)
 		}
 	}
 	place := filepath.FromSlash(name)
-	part := filepath.FromSlash(path.Join(path.Dir(name), ".part-"+rand.Text()))
-	w, err := d.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, filePerm)
+	w, part, err := d.part(path.Dir(name))
 	if err != nil {
 		return err
 	}
@@ -139,4 +138,11 @@ func (d *Dir) replace(name string, content io.Reader, check func(n int64) error)
 		return err
 	}
 	return d.root.Rename(part, place)
+}
+
+// part makes a new file in the folder of that path within d, and returns it with its own path.
+func (d *Dir) part(dir string) (w *os.File, name string, err error) {
+	name = filepath.FromSlash(path.Join(dir, ".part-"+rand.Text()))
+	w, err = d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, filePerm)
+	return w, name, err
 }

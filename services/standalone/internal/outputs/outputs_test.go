@@ -173,3 +173,54 @@ func TestErrorsOfTheSourceAreKept(t *testing.T) {
 		t.Errorf("left %v", got)
 	}
 }
+
+func TestTryLeavesTheFolderAsItWas(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "kept"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]string{"there": dir, "new": filepath.Join(dir, "new"), "new below others": filepath.Join(dir, "a", "b", "c")} {
+		undo, err := outputs.Try(at)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if st, err := os.Stat(at); err != nil || !st.IsDir() {
+			t.Errorf("%s: no folder was made: %v", name, err)
+		}
+		undo()
+		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 || list[0].Name() != "kept" {
+			t.Errorf("%s: the folder has %v, want what it had before: %v", name, list, err)
+		}
+	}
+}
+
+func TestUndoKeepsFoldersThatAreUsed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	undo, err := outputs.Try(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, dir).Write(t.Context(), content("x", "y")); err != nil {
+		t.Fatal(err)
+	}
+	undo()
+	if got := files(t, dir); !slices.Equal(got, []string{"x"}) {
+		t.Errorf("the folder has %v", got)
+	}
+}
+
+func TestTryRefusesWhatCannotBeWrittenTo(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{file, filepath.Join(file, "below"), "/proc", "/proc/new"} {
+		if _, err := outputs.Try(at); err == nil {
+			t.Errorf("%s can be written to", at)
+		}
+	}
+	if got := files(t, dir); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("left %v", got)
+	}
+}
