@@ -61,6 +61,7 @@ const (
 	CodeRequestTooLarge     Code = "request_too_large"
 	CodeUnauthenticated     Code = "unauthenticated"
 	CodeForbidden           Code = "forbidden"
+	CodeOriginForbidden     Code = "origin_forbidden"
 	CodeRouteNotFound       Code = "route_not_found"
 	CodeMethodNotAllowed    Code = "method_not_allowed"
 	CodeJobNotFound         Code = "job_not_found"
@@ -133,6 +134,7 @@ var catalogue = []Entry{
 	{CodeRequestTooLarge, Invalid, "the request is too large", "Send a smaller body."},
 	{CodeUnauthenticated, Invalid, "the request carries no valid API key", "Send 'Authorization: Bearer <key>' with a current key."},
 	{CodeForbidden, Invalid, "the API key lacks the role that this request needs", "Use a key with that role."},
+	{CodeOriginForbidden, Invalid, "pages of this origin may not change anything without an API key", "Make the request from your server, or add the page's origin to REELMILL_HTTP_CORS_ORIGINS (reelmill serve --cors-origin)."},
 	{CodeRouteNotFound, NotFound, "there is nothing at this path", "See /openapi.json for the paths."},
 	{CodeMethodNotAllowed, Invalid, "this path does not support this method", "See /openapi.json for the methods."},
 	{CodeJobNotFound, NotFound, "there is no such job", "Check the job's id."},

@@ -64,13 +64,19 @@ func newServer(t testing.TB, cfg jobstest.Config) *server {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	stack, err := httpserver.Stack{Log: slog.New(slog.DiscardHandler), TracerProvider: telemetrytest.NewRecorder(t).TracerProvider,
+	s.router, s.api = rest.NewWithAPI(s.Service, ring, log, rest.Config{Version: "test"}, s.stack()...)
+	return s
+}
+
+// stack returns the middlewares that the service has around its routes.
+func (s *server) stack() []func(http.Handler) http.Handler {
+	s.t.Helper()
+	stack, err := httpserver.Stack{Log: slog.New(slog.DiscardHandler), TracerProvider: telemetrytest.NewRecorder(s.t).TracerProvider,
 		Propagator: propagation.TraceContext{}, Registerer: prometheus.NewRegistry(), RenderPanic: rest.RenderPanic}.Middlewares()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s.router, s.api = rest.NewWithAPI(s.Service, ring, log, rest.Config{Version: "test"}, stack...)
-	return s
+	return stack
 }
 
 // answer is a response that was read whole.

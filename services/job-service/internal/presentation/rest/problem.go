@@ -45,6 +45,7 @@ func (p *Problem) ContentType(string) string { return problemType }
 var statuses = map[fault.Code]int{
 	fault.CodeUnauthenticated:  http.StatusUnauthorized,
 	fault.CodeForbidden:        http.StatusForbidden,
+	fault.CodeOriginForbidden:  http.StatusForbidden,
 	fault.CodeRequestTooLarge:  http.StatusRequestEntityTooLarge,
 	fault.CodeMethodNotAllowed: http.StatusMethodNotAllowed,
 	fault.CodeInternal:         http.StatusInternalServerError,

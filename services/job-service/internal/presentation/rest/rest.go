@@ -81,7 +81,7 @@ func newRouter(service Jobs, auth Authenticator, log *slog.Logger, cfg Config, m
 		r.Use(cors.Handler(cors.Options{AllowedOrigins: cfg.CORSOrigins, AllowedMethods: []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS"},
 			AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "Range"}, ExposedHeaders: []string{"Location", provisional}, MaxAge: 600}))
 	}
-	r.Use(middleware.GetHead)
+	r.Use(s.sameOrigin, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, fault.New(fault.CodeRouteNotFound, ""))
 	})
