@@ -63,7 +63,12 @@ func (in *listInput) Resolve(ctx huma.Context) []error {
 		case len(values) > 1:
 			add("query."+name, "stands twice")
 		case isEntry:
+			if _, twice := in.filter.Metadata[entry]; twice {
+				add("query."+name, "stands twice, in both ways of writing it")
+			}
 			in.filter.Metadata[entry] = values[0]
+		case values[0] == "":
+			add("query."+name, "is empty; leave it out, or give it a value")
 		}
 	}
 	for _, s := range in.State {

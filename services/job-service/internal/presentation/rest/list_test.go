@@ -34,8 +34,9 @@ func (s *server) page(query string) (ids []string, next string) {
 func (s *server) list(query string) []string {
 	s.t.Helper()
 	var all []string
-	for cursor := ""; ; {
-		ids, next := s.page(query + "&cursor=" + cursor)
+	cursor := ""
+	for at := query; ; at = query + "&cursor=" + cursor {
+		ids, next := s.page(at)
 		all = append(all, ids...)
 		if next == "" {
 			return all
@@ -137,6 +138,7 @@ func TestFilters(t *testing.T) {
 		"metadata.album=z":                       nil,
 		"metadata[a,b%3Dc]=d.e&metadata.album=x": {a},
 		"metadata[album]=x&metadata.other=x":     nil,
+		"metadata.album=":                        nil, // a value may be empty
 	} {
 		for _, limit := range []string{"&limit=1", "&limit=200"} {
 			if got := s.list(query + limit); !slices.Equal(got, want) {
@@ -170,6 +172,10 @@ func TestWrongQueriesNameTheParameter(t *testing.T) {
 		"created_after=yesterday": {"query.created_after"}, "created_before=2026-13-01T00:00:00Z": {"query.created_before"},
 		"sate=failed": {"query.sate"}, "metadata=x": {"query.metadata"}, "metadata.=x": {"query.metadata."}, "metadata[]=x": {"query.metadata[]"},
 		"metadata.a=1&metadata.a=2": {"query.metadata.a"}, "media_id=%00": {"query.media_id"}, "media_id=%ff": {"query.media_id"},
+		"metadata.a=c&metadata[a]=b": {"query.metadata[a]"}, "metadata[a]=b&metadata.a=b": {"query.metadata[a]"},
+		"media_id=": {"query.media_id"}, "pipeline=": {"query.pipeline"}, "state=": {"query.state"}, "cursor=": {"query.cursor"}, "limit=": {"query.limit"},
+		"created_after=": {"query.created_after"}, "created_before=": {"query.created_before"}, "media_id&limit=1": {"query.media_id"},
+		"state=failed,": {"query.state[1]"}, "media_id=&state=": {"query.media_id", "query.state"},
 		"cursor=x": {"query.cursor"}, "cursor=!!": {"query.cursor"}, "cursor=AAAA": {"query.cursor"}, "limit=%zz": {"query"},
 		"cursor=" + url.QueryEscape("MjAyNjAxMDFUMDAwMDAwLjAwMDAwMC8A"): {"query.cursor"},
 	} {
