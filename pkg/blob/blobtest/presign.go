@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -85,21 +86,26 @@ func (r *rig) presignGet(t *testing.T, down blob.Download) blob.Signed {
 }
 
 func testPresignPut(t *testing.T, r *rig) {
-	key, content := r.prefix+"source", noise(100_000)
-	s := r.presignPut(t, blob.Upload{Key: key, ContentType: "video/mp4", SizeBytes: int64(len(content))})
-	if s.Method != http.MethodPut || s.Header["Content-Type"] != "video/mp4" || s.Header["Content-Length"] != "100000" {
-		t.Errorf("signed %s with %v, want a PUT with type and length", s.Method, s.Header)
-	}
-	if left := time.Until(s.Expires); left < 14*time.Minute || left > 15*time.Minute {
-		t.Errorf("expires in %v, want within a minute of 15m", left)
-	}
-	if a := do(t, r.ctx, s, content, nil); a.status != http.StatusOK {
-		t.Fatalf("upload = %d %s", a.status, a.body)
-	}
-	got, o := r.read(t, key, blob.GetOptions{})
-	wantContent(t, got, content)
-	if o.ContentType != "video/mp4" {
-		t.Errorf("content type = %q", o.ContentType)
+	// Browsers give recordings types with parameters, with quotes or without.
+	for i, contentType := range []string{"video/mp4", "video/webm;codecs=vp8,opus", `video/webm; codecs="vp8, opus"`} {
+		t.Run(contentType, func(t *testing.T) {
+			key, content := fmt.Sprintf("%ssource-%d", r.prefix, i), noise(100_000)
+			s := r.presignPut(t, blob.Upload{Key: key, ContentType: contentType, SizeBytes: int64(len(content))})
+			if s.Method != http.MethodPut || s.Header["Content-Type"] != contentType || s.Header["Content-Length"] != "100000" {
+				t.Errorf("signed %s with %v, want a PUT with type and length", s.Method, s.Header)
+			}
+			if left := time.Until(s.Expires); left < 14*time.Minute || left > 15*time.Minute {
+				t.Errorf("expires in %v, want within a minute of 15m", left)
+			}
+			if a := do(t, r.ctx, s, content, nil); a.status != http.StatusOK {
+				t.Fatalf("upload = %d %s", a.status, a.body)
+			}
+			got, o := r.read(t, key, blob.GetOptions{})
+			wantContent(t, got, content)
+			if o.ContentType != contentType {
+				t.Errorf("content type = %q", o.ContentType)
+			}
+		})
 	}
 }
 
@@ -128,6 +134,7 @@ func testPresignPutMismatch(t *testing.T, r *rig) {
 		contentType string
 	}{
 		{"another type", content, "text/html"},
+		{"the type with a parameter", content, "video/mp4;codecs=avc1.64001f"},
 		{"no type", content, ""},
 		{"a longer body", noise(1001), "video/mp4"},
 		{"a shorter body", noise(999), "video/mp4"},

@@ -98,6 +98,21 @@ func TestAJobFromItsCreationToItsDeletion(t *testing.T) {
 	refused(t, s.do(write, "DELETE", path, nil), http.StatusNotFound, fault.CodeJobNotFound)
 }
 
+// What browsers call a recording or a file has parameters, in more than one way of writing them.
+func TestAnUploadIsBoundToTheWholeContentType(t *testing.T) {
+	s := newServer(t, jobstest.Config{})
+	for _, contentType := range []string{"video/webm;codecs=vp8,opus", `video/webm; codecs="vp8, opus"`, "video/mp4;codecs=avc1.64001F,mp4a.40.2", `video/x-matroska;codecs=avc1;x=""`, "text/plain; charset=utf-8"} {
+		request := newJob()
+		request["source"] = map[string]any{"type": "upload", "content_type": contentType, "size_bytes": 6}
+		body := s.conforms(s.wants(s.do(s.keys[access.Write], "POST", "/v1/jobs", request), http.StatusCreated), "create-job")
+		up, _ := body["upload"].(map[string]any)
+		if headers, _ := up["headers"].(map[string]any); headers["Content-Type"] != contentType {
+			t.Errorf("the upload of %q is bound to %v", contentType, headers)
+		}
+		s.upload(body, "a film")
+	}
+}
+
 // upload makes the presigned request of a job's body.
 func (s *server) upload(body map[string]any, content string) {
 	s.t.Helper()

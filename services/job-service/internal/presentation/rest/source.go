@@ -8,11 +8,13 @@ import (
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
 )
 
-// sourceBody says what will be uploaded.
+// sourceBody says what will be uploaded. The pattern of its content type is RFC 9110's for media types, without
+// escapes and with single spaces alone, since more of them may be signed as one, and with commas in what has no
+// quotes: browsers call their recordings "video/webm;codecs=vp8,opus".
 type sourceBody struct {
 	Type        string         `json:"type" enum:"upload" doc:"upload: you put the file to the URL in the answer."`
 	FileName    string         `json:"file_name,omitempty" maxLength:"1000" doc:"What people call the file; it is only shown." example:"Holiday.mp4"`
-	ContentType string         `json:"content_type,omitempty" maxLength:"200" pattern:"^[a-zA-Z0-9!#$&^_.+-]+/[a-zA-Z0-9!#$&^_.+-]+$" doc:"If given, the upload must be sent with it." example:"video/mp4"`
+	ContentType string         `json:"content_type,omitempty" maxLength:"200" pattern:"^[a-zA-Z0-9!#$&^_.+-]+/[a-zA-Z0-9!#$&^_.+-]+( ?; ?[a-zA-Z0-9!#$&^_.+-]+=([a-zA-Z0-9!#$%&'*+,^_.|~-]+|\"( ?[!#-\\[\\]-~])*\"))*$" doc:"If given, the upload must be sent with it, to the letter; what browsers call a file (File.type) will do." example:"video/mp4"`
 	SizeBytes   int64          `json:"size_bytes,omitempty" minimum:"0" doc:"If given, the upload must have exactly this size." example:"22733056"`
 	Subtitles   []subtitleBody `json:"subtitles,omitempty" maxItems:"20" doc:"Subtitle files beside the media file (SubRip or WebVTT), each put to its own URL in the answer; at most 5 MiB each. Steps of kind transcode make tracks of them."`
 }
