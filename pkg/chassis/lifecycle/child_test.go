@@ -12,10 +12,19 @@ import (
 	"time"
 )
 
-// runChild starts this test binary as a program with the given mode, sends it
-// SIGTERM after each of the given lines of its output, and returns its status
-// and standard error.
-func runChild(t *testing.T, mode string, after []string) (status int, stderr string) {
+// childRun says how a program is run.
+type childRun struct {
+	mode string
+	// After each of these lines of its output the program gets the signals.
+	after   []string
+	signals []syscall.Signal
+	// nohup says that the program begins with SIGHUP ignored.
+	nohup bool
+}
+
+// runChild runs this test binary as a program and returns its status and
+// standard error.
+func runChild(t *testing.T, run childRun) (status int, stderr string) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -24,7 +33,10 @@ func runChild(t *testing.T, mode string, after []string) (status int, stderr str
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe)
-	cmd.Env = append(os.Environ(), "LIFECYCLE_TEST_CHILD="+mode)
+	if run.nohup {
+		cmd = exec.CommandContext(ctx, "/bin/sh", "-c", `trap "" HUP; exec "$0"`, exe)
+	}
+	cmd.Env = append(os.Environ(), "LIFECYCLE_TEST_CHILD="+run.mode)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()
@@ -35,8 +47,11 @@ func runChild(t *testing.T, mode string, after []string) (status int, stderr str
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if slices.Contains(after, lines.Text()) {
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if !slices.Contains(run.after, lines.Text()) {
+			continue
+		}
+		for _, s := range run.signals {
+			if err := cmd.Process.Signal(s); err != nil {
 				t.Errorf("signal child: %v", err)
 			}
 		}

@@ -28,13 +28,18 @@ type SignalError struct {
 func (e *SignalError) Error() string { return fmt.Sprintf("received signal %q", e.Signal) }
 
 // Signals returns a context that ends, with a [*SignalError] as cause, when
-// SIGINT or SIGTERM arrives. A second one cuts work off at once, with
-// [ErrAborted]; a third has its usual effect and kills the process. Call stop
+// SIGINT, SIGTERM or SIGHUP arrives. A second one cuts work off at once, with
+// [ErrAborted]; a third has its usual effect and kills the process. SIGHUP, by
+// which a closed terminal ends its programs, is left alone where it is ignored,
+// as it is under nohup: the program is to go on without the terminal. Call stop
 // when the context is no longer needed: it ends the context and restores the
 // effect of the signals.
 func Signals(parent context.Context) (ctx context.Context, stop context.CancelFunc) {
 	received := make(chan os.Signal, 2)
 	signal.Notify(received, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // Notify would end that
+		signal.Notify(received, syscall.SIGHUP)
+	}
 	return watch(parent, received, func() { signal.Stop(received) })
 }
 

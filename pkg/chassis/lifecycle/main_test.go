@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,6 +130,10 @@ func child(mode string) func(context.Context) error {
 		case "clean":
 			<-ctx.Done()
 			return ctx.Err()
+		case "cause":
+			<-ctx.Done()
+			fmt.Fprintln(os.Stderr, context.Cause(ctx))
+			return ctx.Err()
 		case "misconfigured":
 			return Misconfigured(errors.New("no keys"))
 		case "panic":
@@ -157,9 +162,31 @@ func TestMainTurnsSignalsAndErrorsIntoStatuses(t *testing.T) {
 		"deaf":          {StatusFailure, "deaf: did not return after its work was cut off", []string{"ready", "stopping"}},
 	} {
 		t.Run(mode, func(t *testing.T) {
-			status, stderr := runChild(t, mode, tc.after)
+			status, stderr := runChild(t, childRun{mode: mode, after: tc.after, signals: []syscall.Signal{syscall.SIGTERM}})
 			if status != tc.status || !strings.Contains(stderr, tc.stderr) {
 				t.Errorf("status %d, stderr %q; want %d, %q", status, stderr, tc.status, tc.stderr)
+			}
+		})
+	}
+}
+
+func TestTheFirstSignalThatIsNotIgnoredStops(t *testing.T) {
+	for name, tc := range map[string]struct {
+		signals []syscall.Signal
+		nohup   bool
+		cause   string
+	}{
+		"an interrupt":                  {[]syscall.Signal{syscall.SIGINT}, false, `received signal "interrupt"`},
+		"a closed terminal":             {[]syscall.Signal{syscall.SIGHUP}, false, `received signal "hangup"`},
+		"a closed terminal under nohup": {[]syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, true, `received signal "terminated"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !tc.nohup && signal.Ignored(tc.signals[0]) {
+				t.Skip("the tests run under nohup")
+			}
+			status, stderr := runChild(t, childRun{mode: "cause", after: []string{"ready"}, signals: tc.signals, nohup: tc.nohup})
+			if status != StatusOK || !strings.Contains(stderr, tc.cause) {
+				t.Errorf("status %d, stderr %q; want %d, %q", status, stderr, StatusOK, tc.cause)
 			}
 		})
 	}

@@ -2,7 +2,8 @@
 //
 // Standard output has what was asked for: a table, or one JSON document with --json. Standard error has
 // errors and warnings. The exit status is 0 for success, 1 for a failure, 2 for wrong arguments or a
-// wrong configuration, and 128 plus the number of the signal for a process command that was interrupted.
+// wrong configuration, and 128 plus the number of the signal for a process command that was interrupted, and
+// where nobody reads standard output any more.
 package cli
 
 import (
@@ -71,6 +72,8 @@ func Main(args []string) int {
 	defer closeLog()
 	ctx, stop := lifecycle.Signals(context.Background())
 	defer stop()
+	ctx, release := env.survivePipe(ctx)
+	defer release()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return env.fail(parsed.Run(env))
 }

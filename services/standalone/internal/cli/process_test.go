@@ -9,6 +9,7 @@ import (
 	_ "image/jpeg" // posters
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -186,8 +187,11 @@ func TestProcessCancelsItsJobWhenInterrupted(t *testing.T) {
 	for name, tt := range map[string]struct {
 		signal syscall.Signal
 		status int
-	}{"SIGINT": {syscall.SIGINT, 130}, "SIGTERM": {syscall.SIGTERM, 143}} {
+	}{"SIGINT": {syscall.SIGINT, 130}, "SIGTERM": {syscall.SIGTERM, 143}, "SIGHUP": {syscall.SIGHUP, 129}} {
 		t.Run(name, func(t *testing.T) {
+			if signal.Ignored(tt.signal) {
+				t.Skip("the tests run under nohup")
+			}
 			w := newWorld(t)
 			p := held(t, w)
 			p.signal(t, tt.signal)
