@@ -17,7 +17,7 @@ import (
 type Config struct {
 	HTTP           httpserver.Config `envPrefix:"REELMILL_HTTP_"`
 	APIKeysFile    string            `env:"REELMILL_API_KEYS_FILE" doc:"File with the API keys, a JSON array of records as 'job-service keys create' prints them. Without it everybody is the tenant 'default', which only a loopback address allows."`
-	CORSOrigins    []string          `env:"REELMILL_HTTP_CORS_ORIGINS" envSeparator:"," doc:"Origins whose pages may call the API; none where unset."`
+	CORSOrigins    []string          `env:"REELMILL_HTTP_CORS_ORIGINS" envSeparator:"," doc:"Origins whose pages may call the API, as scheme://host[:port], or * for all; none where unset."`
 	UploadTTL      time.Duration     `env:"REELMILL_UPLOAD_TTL" envDefault:"15m" doc:"How long a presigned upload is valid."`
 	DownloadTTL    time.Duration     `env:"REELMILL_DOWNLOAD_TTL" envDefault:"15m" doc:"How long a presigned download is valid."`
 	UploadWindow   time.Duration     `env:"REELMILL_UPLOAD_WINDOW" envDefault:"24h" doc:"How long a job waits for its source."`
@@ -62,6 +62,7 @@ func (c Config) timing() saga.Timing {
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	return errors.Join(
+		checkOrigins("REELMILL_HTTP_CORS_ORIGINS", c.CORSOrigins),
 		env.Between("REELMILL_UPLOAD_TTL", c.UploadTTL, time.Second, 7*24*time.Hour),
 		env.Between("REELMILL_DOWNLOAD_TTL", c.DownloadTTL, time.Second, 7*24*time.Hour),
 		env.Between("REELMILL_UPLOAD_WINDOW", c.UploadWindow, time.Minute, 30*24*time.Hour),

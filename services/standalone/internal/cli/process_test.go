@@ -279,6 +279,7 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		"output below a file":     {[]string{"process", file, "-o", "f/out"}, "--output: "},
 		"output nobody may write": {[]string{"process", file, "-o", "/proc"}, "--output: "},
 		"address of no port":      {[]string{"serve", "--addr", "localhost"}, "--addr"},
+		"an origin with a slash":  {[]string{"serve", "--addr", "127.0.0.1:0", "--s3-addr", "127.0.0.1:0", "--data", "d", "--cors-origin", "http://page.example:3000/"}, "--cors-origin: "},
 		"open to all":             {[]string{"serve", "--addr", "0.0.0.0:0", "--s3-addr", "127.0.0.1:0", "--data", "d"}, "--api-keys"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	jobservice "github.com/reelmill/reelmill/services/job-service"
 	"github.com/reelmill/reelmill/services/standalone/internal/app"
 	"github.com/reelmill/reelmill/services/standalone/internal/datadir"
 )
@@ -29,6 +30,11 @@ type serveCommand struct {
 // Validate is called by the parser.
 func (c *serveCommand) Validate() error {
 	err := errors.Join(checkSlots(c.Slots), checkAddr("--addr", c.Addr), checkAddr("--s3-addr", c.S3Addr), checkAddr("--ops-addr", c.OpsAddr))
+	for _, o := range c.CORSOrigins {
+		if flaw := jobservice.CheckOrigin(o); flaw != nil {
+			err = errors.Join(err, fmt.Errorf("--cors-origin: %w", flaw))
+		}
+	}
 	if err == nil && c.APIKeys == "" && !isLoopback(c.Addr) {
 		// job-service refuses it too, but does not know our flags.
 		err = fmt.Errorf("--addr: %s is not an address of loopback alone: give --api-keys", c.Addr)
