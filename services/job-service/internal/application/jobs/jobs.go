@@ -111,14 +111,14 @@ type Created struct {
 
 // Create makes a job. With an idempotency key the same request always gives the same job, however often
 // and concurrently it is made; another request under the key is a fault of code idempotency_conflict.
-// Other faults: pipeline_unknown, *pipeline.Invalid, source_too_large.
+// Other faults: pipeline_unknown, *pipeline.Invalid, source_too_large (a *FieldFault).
 func (s *Service) Create(ctx context.Context, tenant, idempotencyKey string, trace map[string]string, r CreateRequest) (Created, error) {
 	p, err := s.pipeline(r)
 	if err != nil {
 		return Created{}, err
 	}
 	if r.SizeBytes > s.cfg.MaxSourceBytes {
-		return Created{}, fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", r.SizeBytes, s.cfg.MaxSourceBytes)
+		return Created{}, &FieldFault{"source.size_bytes", fault.New(fault.CodeSourceTooLarge, "the source has %d bytes, more than %d", r.SizeBytes, s.cfg.MaxSourceBytes)}
 	}
 	if err := checkSubtitles(r.Subtitles); err != nil {
 		return Created{}, err

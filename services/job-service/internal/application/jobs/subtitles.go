@@ -32,13 +32,13 @@ type SubtitleFile struct {
 func checkSubtitles(files []SubtitleFile) error {
 	for i, f := range files {
 		if err := checkSubtitleSize(i, f.SizeBytes); err != nil {
-			return err
+			return &FieldFault{fmt.Sprintf("source.subtitles[%d].size_bytes", i), err}
 		}
 	}
 	return nil
 }
 
-func checkSubtitleSize(index int, bytes int64) error {
+func checkSubtitleSize(index int, bytes int64) *fault.Error {
 	if bytes > MaxSubtitleBytes {
 		return fault.New(fault.CodeSourceTooLarge, "source.subtitles[%d] has %d bytes, more than %d", index, bytes, MaxSubtitleBytes)
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/chassis/lifecycle"
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
+	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 )
 
@@ -84,6 +88,9 @@ func problemOf(ctx context.Context, err error) *Problem {
 		for _, f := range inv.Fields[:min(len(inv.Fields), maxFieldErrors)] {
 			p.Errors = append(p.Errors, contract.FieldError{Field: "body.pipeline." + f.Field, Detail: f.Detail})
 		}
+	}
+	if f, ok := errors.AsType[*jobs.FieldFault](err); ok {
+		p.Errors = append(p.Errors, contract.FieldError{Field: "body." + f.Field, Detail: p.Detail})
 	}
 	return p
 }
@@ -157,7 +164,22 @@ func fieldError(d *huma.ErrorDetail) contract.FieldError {
 	if name, ok := strings.CutSuffix(name, " to be present"); missing && ok {
 		return contract.FieldError{Field: d.Location + "." + name, Detail: "is required"}
 	}
+	if m := unmarshalError.FindStringSubmatch(d.Message); m != nil {
+		return contract.FieldError{Field: d.Location + m[2], Detail: unreadable(m[1], m[3])}
+	}
 	return contract.FieldError{Field: d.Location, Detail: d.Message}
+}
+
+// unmarshalError is the text of a json.UnmarshalTypeError, which is all that huma passes on of what its schema
+// lets through and Go's types do not hold: the value, the field and the type.
+var unmarshalError = regexp.MustCompile(`^json: cannot unmarshal (?:number )?(\S+) into Go (?:struct field \w+(\.\S+)|value) of type (\S+)$`)
+
+// unreadable says why a value cannot be read as a Go type. Only numbers come here: all else the schema refuses.
+func unreadable(value, goType string) string {
+	if strings.HasPrefix(goType, "int") {
+		return fmt.Sprintf("want a whole number in digits alone, at most %d, got %.40s", math.MaxInt64, value)
+	}
+	return fmt.Sprintf("%.40s is not a number that can be held", value)
 }
 
 // RenderPanic answers a request whose handler panicked.

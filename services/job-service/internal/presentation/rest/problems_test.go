@@ -66,6 +66,9 @@ func TestWrongBodiesNameTheField(t *testing.T) {
 		"an unknown field of a subtitle":   {of(`{"type":"upload","subtitles":[{"url":"http://x"}]}`), []string{"body.source.subtitles[0].url"}},
 		"too many subtitle files":          {of(`{"type":"upload","subtitles":[` + strings.Repeat(`{},`, jobs.MaxSubtitleFiles) + `{}]}`), []string{"body.source.subtitles"}},
 		"a content type that is none":      {of(`{"type":"upload","content_type":"video"}`), []string{"body.source.content_type"}},
+		"a size that no file has":          {of(`{"type":"upload","size_bytes":1e30}`), []string{"body.source.size_bytes"}},
+		"a size with an exponent":          {of(`{"type":"upload","size_bytes":1e3}`), []string{"body.source.size_bytes"}},
+		"a subtitle size that no file has": {of(`{"type":"upload","subtitles":[{"size_bytes":1e30}]}`), []string{"body.source.subtitles.size_bytes"}},
 		"a parameter without a value":      {of(`{"type":"upload","content_type":"video/webm;codecs="}`), []string{"body.source.content_type"}},
 		"a parameter without an end":       {of(`{"type":"upload","content_type":"video/webm;codecs=\"vp8"}`), []string{"body.source.content_type"}},
 		"a parameter with a line break":    {of(`{"type":"upload","content_type":"video/webm;codecs=\"vp8\r\nX: y\""}`), []string{"body.source.content_type"}},
@@ -106,8 +109,8 @@ func TestWrongBodiesNameTheField(t *testing.T) {
 				t.Errorf("fields %q, want %q: %s", got, tc.fields, a.body)
 			}
 			for _, e := range p.Errors {
-				if e.Detail == "" {
-					t.Errorf("%s has no detail", e.Field)
+				if e.Detail == "" || strings.Contains(e.Detail, "unmarshal") || strings.Contains(e.Detail, " Go ") {
+					t.Errorf("%s has the detail %q, want one in our own words", e.Field, e.Detail)
 				}
 			}
 		})
@@ -130,6 +133,10 @@ func entries(n int, value string) string {
 func TestRequestsThatCannotBeRead(t *testing.T) {
 	s := newServer(t, jobstest.Config{})
 	write := s.keys[access.Write]
+	p := refused(t, s.do(write, "POST", "/v1/jobs", `{"deadline_seconds":1e400}`), http.StatusBadRequest, fault.CodeRequestInvalid)
+	if len(p.Errors) != 1 || p.Errors[0].Detail != "1e400 is not a number that can be held" {
+		t.Errorf("errors %v", p.Errors)
+	}
 	large := `{"media_id":"` + strings.Repeat("x", 64<<10) + `"}`
 	refused(t, s.do(write, "POST", "/v1/jobs", large), http.StatusRequestEntityTooLarge, fault.CodeRequestTooLarge)
 	for name, body := range map[string]string{"no JSON": "source=upload", "half of it": `{"source":`, "nothing": ""} {
@@ -139,7 +146,7 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 		}
 	}
 	refused(t, s.do(write, "POST", "/v1/jobs", "source: {}", "Content-Type", "application/yaml"), http.StatusUnsupportedMediaType, fault.CodeRequestInvalid)
-	p := refused(t, s.do(write, "POST", "/v1/jobs", newJob(), "Idempotency-Key", strings.Repeat("k", 256)), http.StatusUnprocessableEntity, fault.CodeRequestInvalid)
+	p = refused(t, s.do(write, "POST", "/v1/jobs", newJob(), "Idempotency-Key", strings.Repeat("k", 256)), http.StatusUnprocessableEntity, fault.CodeRequestInvalid)
 	if !slices.Equal(p.fields(), []string{"header.Idempotency-Key"}) {
 		t.Errorf("fields %q", p.fields())
 	}
@@ -158,8 +165,16 @@ func TestRefusalsOfTheUseCasesKeepTheirCodes(t *testing.T) {
 		t.Errorf("the detail does not name the pipelines: %s", p.Detail)
 	}
 	request = newJob()
-	request["source"] = map[string]any{"type": "upload", "size_bytes": 1001}
-	refused(t, s.do(write, "POST", "/v1/jobs", request), http.StatusUnprocessableEntity, fault.CodeSourceTooLarge)
+	for field, source := range map[string]map[string]any{
+		"body.source.size_bytes":              {"type": "upload", "size_bytes": 1001},
+		"body.source.subtitles[1].size_bytes": {"type": "upload", "subtitles": []any{map[string]any{"size_bytes": 1}, map[string]any{"size_bytes": jobs.MaxSubtitleBytes + 1}}},
+	} {
+		request["source"] = source
+		p := refused(t, s.do(write, "POST", "/v1/jobs", request), http.StatusUnprocessableEntity, fault.CodeSourceTooLarge)
+		if !slices.Equal(p.fields(), []string{field}) || p.Errors[0].Detail != p.Detail {
+			t.Errorf("errors %v, want %s with %q", p.Errors, field, p.Detail)
+		}
+	}
 }
 
 func TestPathsAndMethodsThatDoNotExist(t *testing.T) {
