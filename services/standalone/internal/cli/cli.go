@@ -51,7 +51,7 @@ func Main(args []string) int {
 
 	var c commands
 	ended := false
-	parser, err := kong.New(&c, kong.Name(app.Name), kong.Description("Reelmill makes posters, stills and storyboards from video files. "+
+	parser, err := kong.New(&c, kong.Name(app.Name), kong.Description("Reelmill makes films for streaming, posters, stills and storyboards from media files. "+
 		"It needs ffmpeg and ffprobe, 5.1 or later, on PATH."),
 		kong.Writers(stdout, os.Stderr), kong.Exit(func(int) { ended = true }),
 		kong.Vars{"slots": fmt.Sprint(app.DefaultSlots()), "data": defaultData()})

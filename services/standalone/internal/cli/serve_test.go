@@ -255,7 +255,7 @@ func TestVersion(t *testing.T) {
 	if p := w.run("version", "--json"); json.Unmarshal([]byte(p.stdout.String()), &v) != nil || v.Version == "" {
 		t.Error("no version in the document")
 	}
-	if p := w.run("--help"); p.status() != 0 || !strings.Contains(p.stdout.String(), "process <file>") {
-		t.Errorf("--help: exit status %d", p.status())
+	if p := w.run("--help"); p.status() != 0 || !strings.Contains(p.stdout.String(), "process <file>") || !strings.Contains(p.stdout.String(), "films") {
+		t.Errorf("--help: exit status %d, want 0, the commands and what is made", p.status())
 	}
 }
