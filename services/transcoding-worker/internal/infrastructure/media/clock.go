@@ -11,7 +11,7 @@ import (
 )
 
 // fineTicks is a clock that most frame rates divide, 29.97 among them, and that every player knows: that of
-// MPEG transport streams.
+// MPEG transport streams. No film's clock is finer.
 const fineTicks = 90_000
 
 // clock counts the time of outputs in ticks. The clock of a film follows from its plan alone, and so do all

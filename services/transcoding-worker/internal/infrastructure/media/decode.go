@@ -21,7 +21,10 @@ import (
 func (c *Checker) Decode(ctx context.Context, r transcode.Rendition, scratch string, meter *transcode.Meter) (transcode.Decoded, error) {
 	var d transcode.Decoded
 	err := c.whole(r, scratch, func(path string) error {
-		out := args.Output{Path: "null", Format: "null", From: []args.Pad{args.Stream(0, 0)}, PassthroughTiming: true}
+		// Without a clock of its own an output counts in frames at the rate that ffmpeg guesses. Where a film of
+		// a variable rate speeds up, frames would fall on one tick, of which ffmpeg complains.
+		finest := option("enc_time_base", clock{fineTicks}.rational())
+		out := args.Output{Path: "null", Format: "null", From: []args.Pad{args.Stream(0, 0)}, PassthroughTiming: true, Options: []args.Option{finest}}
 		list := newHashes(nil)
 		if r.Kind == media.KindAudio {
 			// A line for every decoded frame with the number of its samples.
