@@ -37,13 +37,9 @@ const rounding = time.Millisecond
 // Measure implements transcode.Checker. Segments that do not follow each other in decoding, because one is
 // missing or they are out of order, are invalid.
 func (c *Checker) Measure(r transcode.Rendition) (transcode.Measured, error) {
-	b, err := os.ReadFile(r.Init)
+	head, err := readInit(r.Init)
 	if err != nil {
-		return transcode.Measured{}, fmt.Errorf("read an initialization section: %w", err)
-	}
-	head, err := fmp4.ParseInit(b)
-	if err != nil {
-		return transcode.Measured{}, fault.Wrap(fault.CodeOutputInvalid, err, "an initialization section is invalid")
+		return transcode.Measured{}, err
 	}
 	if head.Kind != r.Kind {
 		return transcode.Measured{}, invalid("a rendition of %s holds %s", r.Kind, head.Kind)
@@ -65,6 +61,18 @@ func (c *Checker) Measure(r transcode.Rendition) (transcode.Measured, error) {
 		})
 	}
 	return m, nil
+}
+
+func readInit(path string) (fmp4.Init, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmp4.Init{}, fmt.Errorf("read an initialization section: %w", err)
+	}
+	head, err := fmp4.ParseInit(b)
+	if err != nil {
+		return fmp4.Init{}, fault.Wrap(fault.CodeOutputInvalid, err, "an initialization section is invalid")
+	}
+	return head, nil
 }
 
 func measureSegment(head fmp4.Init, path string) (fmp4.Segment, error) {

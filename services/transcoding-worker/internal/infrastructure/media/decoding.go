@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/ffmpeg/fmp4"
+	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
 )
 
 // reordering is by how many frames encoders with B-frames that are referred to delay the picture.
@@ -43,4 +45,42 @@ func decodingTimes(delay, end, frames int64) string {
 	}
 	at := fmt.Sprintf(`if(eq(N\,0)\,PTS-%d\,%s)`, delay, bound(fmt.Sprintf(`max(DTS+%s\,PREV_OUTDTS+1)`, early)))
 	return fmt.Sprintf(`setts=pts=PTS:dts=%s:duration=st(0\,%s);%s`, at, at, span)
+}
+
+// closing returns a bitstream filter for a copy of a rendition of video into one file, so that the file ends when the
+// last frame does. ffmpeg does not pass on how long the frames of segments last: for the last one it takes the span
+// of a frame at the rate of the film. Two things in the file depend on that span, and both are to be right: the sum
+// of all spans of decoding, which is how long the track lasts, and the last end of a frame that is shown, where
+// the edit list ends. So
+//
+//   - the frame that is shown last lasts until the end, and no other any longer;
+//   - the frame that is decoded last lasts until delay before the end, by which the decoding began before the
+//     presentation. Where it would be shown more than delay later it is decoded later.
+//
+// Where frames are evenly spaced nothing changes.
+func closing(r transcode.Rendition) (string, error) {
+	head, err := readInit(r.Init)
+	if err != nil {
+		return "", err
+	}
+	var frames int64
+	var s fmp4.Segment
+	for i, path := range r.Segments {
+		if s, err = measureSegment(head, path); err != nil {
+			return "", fmt.Errorf("segment %d of %d: %w", i+1, len(r.Segments), err)
+		}
+		frames += s.Frames
+	}
+	c := clock{int64(head.Timescale)}
+	return closingTimes(head.MediaTime, c.ticks(s.LastPTS), c.ticks(s.EndPTS), frames), nil
+}
+
+// closingTimes is closing for so many frames, the last of which is shown at the tick last until the tick end.
+func closingTimes(delay, last, end, frames int64) string {
+	// What is decoded last is either what is shown last, or is shown before.
+	shownLast := fmt.Sprintf(`eq(PTS\,%d)`, last)
+	at := fmt.Sprintf(`if(%s\,max(PREV_OUTDTS+1\,PTS-%d)\,max(DTS\,PTS-%d))`, shownLast, delay, delay)
+	decodedLast := fmt.Sprintf(`eq(N\,%d)`, frames-1)
+	return fmt.Sprintf(`setts=pts=PTS:dts=if(%s\,%s\,DTS):duration=if(%s\,%d-PTS\,if(%s\,%d-(%s)\,clip(DURATION\,1\,max(1\,%d-PTS))))`,
+		decodedLast, at, shownLast, end, decodedLast, end-delay, at, end)
 }
