@@ -41,6 +41,9 @@ func checkTiles(t *testing.T, m made) []contract.Tile {
 		if off := (at - (tile.Start.Duration() + half)).Abs(); off > half+1 {
 			t.Errorf("tile %d shows %v, %v off the middle of its cue from %v to %v", i, at, off, tile.Start.Duration(), tile.End.Duration())
 		}
+		if at >= tile.End.Duration() && tile.End > tile.Start {
+			t.Errorf("tile %d shows %v, which belongs to the next cue, from %v", i, at, tile.End.Duration())
+		}
 		if i > 0 && tile.Start != tiles[i-1].End {
 			t.Errorf("cue %d begins at %v, the one before ends at %v", i, tile.Start, tiles[i-1].End)
 		}
@@ -64,6 +67,8 @@ func TestStoryboardTilesShowTheirInstants(t *testing.T) {
 		{"sparse keyframes", ffmpegtest.SparseKeyframes, contract.Storyboard{MaxTiles: 30}},
 		{"sparse keyframes, tiles far apart", ffmpegtest.SparseKeyframes, contract.Storyboard{MaxTiles: 5, TileWidth: 320, Format: contract.PNG}},
 		{"keyframes at every tile", clip(numbers(ffmpegtest.Options{})), contract.Storyboard{}},
+		{"keyframes at every other tile", clip(numbers(ffmpegtest.Options{KeyframeInterval: 2 * time.Second})), contract.Storyboard{}},
+		{"frames at every tile, unevenly", clip(numbers(unevenly())), contract.Storyboard{Interval: contract.Seconds(500 * time.Millisecond)}},
 		{"more tiles than seconds", clip(numbers(ffmpegtest.Options{KeyframeInterval: 10 * time.Second})), contract.Storyboard{Interval: contract.Seconds(150 * time.Millisecond)}},
 		{"29.97 frames a second in Matroska", clip(numbers(ffmpegtest.Options{Rate: ntsc, Container: "mkv", KeyframeInterval: 5 * time.Second})), contract.Storyboard{}},
 		{"VP9 in WebM", clip(numbers(ffmpegtest.Options{Codec: "libvpx-vp9", Container: "webm", KeyframeInterval: 4 * time.Second})), contract.Storyboard{}},
@@ -87,6 +92,12 @@ func TestStoryboardTilesShowTheirInstants(t *testing.T) {
 			checkVTT(t, m, tiles)
 		})
 	}
+}
+
+// unevenly returns a second of 25 frames, and after that a frame every half of a second.
+func unevenly() ffmpegtest.Options {
+	return ffmpegtest.Options{Frames: 33, KeyframeInterval: time.Hour, Container: "mkv", Extra: []string{"-fps_mode", "passthrough",
+		"-vf", `settb=1/1000,setpts=if(lt(N\,25)\,N*40\,1000+(N-25)*500)`}}
 }
 
 func clip(o ffmpegtest.Options) func(testing.TB) string {

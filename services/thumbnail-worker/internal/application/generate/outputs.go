@@ -116,7 +116,7 @@ func (j *job) mend(ctx context.Context, frames []Frame) error {
 		}
 	}
 	for i, c := range cues {
-		if frames[i].At > c.End {
+		if frames[i].At >= c.End && !c.Shows(frames[i].At) {
 			return fault.New(fault.CodeOutputInvalid, "the tile of the cue from %v to %v shows the frame at %v", c.Start, c.End, frames[i].At)
 		}
 	}

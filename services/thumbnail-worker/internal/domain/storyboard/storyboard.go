@@ -19,10 +19,13 @@ const (
 	// maxTileShape is how many times its width a tile may be high. A film that is narrower gets narrower
 	// tiles instead.
 	maxTileShape = 4
-	// boundarySlack is the share of the interval by which a boundary between cues may move to a keyframe.
+	// boundarySlack is the share of the interval by which a boundary between cues may move back to a keyframe.
 	boundarySlack = 50
 	// earlyShare is the share of a cue after which a frame is taken where there is no keyframe.
 	earlyShare = 8
+	// boundaryMargin is how much earlier than the end of a cue its frame begins at the latest: containers
+	// round times to milliseconds, and what begins at the end belongs to the next cue.
+	boundaryMargin = 2 * time.Millisecond
 )
 
 // Spec says what is wanted. Every field but Interval is above 0.
@@ -48,12 +51,18 @@ func (c Cue) Middle() time.Duration { return c.Start + (c.End-c.Start)/2 }
 // Early returns a frame from the first eighth of the cue on.
 func (c Cue) Early(t timeline.Timeline) timeline.Pick {
 	at, _ := t.Clamp(c.Start + (c.End-c.Start)/earlyShare)
-	return timeline.Pick{At: at, Slack: max(0, c.End-at)}
+	return timeline.Pick{At: at, Slack: max(0, c.End-boundaryMargin-at)}
 }
 
-// Shows reports whether a frame that begins at the instant can stand for the cue: it lies no further
-// from the middle than half the cue's length.
-func (c Cue) Shows(at time.Duration) bool { return at >= c.Start && at <= c.End }
+// Shows reports whether a frame that begins at the instant can stand for the cue: it begins within it. One
+// that begins at the end is the first of the next cue. A cue without length shows its only instant.
+func (c Cue) Shows(at time.Duration) bool { return at == c.Start || at > c.Start && at < c.End }
+
+// keyframe returns the keyframe nearest to the middle of the cue, if it holds any.
+func (c Cue) keyframe(t timeline.Timeline) (at time.Duration, ok bool) {
+	at, ok = t.Nearest(c.Middle(), c.End-c.Middle())
+	return at, ok && c.Shows(at)
+}
 
 // Board is a planned storyboard. It is immutable.
 type Board struct {
@@ -64,10 +73,10 @@ type Board struct {
 
 // New plans the storyboard of a film with the given timeline and size as shown. The cues cover the
 // timeline's span without gap or overlap (a film without duration has one cue that is empty) and are
-// equally long, but for the last one where an interval is given, and for boundaries that move by up to a
-// fiftieth of the interval to let a cue reach a keyframe. The frame of a cue is the keyframe nearest to
-// its middle, and where it holds none a frame from its first eighth on: decoding begins at the keyframe
-// before, so an early frame costs the least.
+// equally long, but for the last one where an interval is given, and for boundaries that move back by up
+// to a fiftieth of the interval, so that a cue begins with a keyframe. The frame of a cue is the keyframe
+// nearest to its middle, and where it holds none a frame from its first eighth on: decoding begins at the
+// keyframe before, so an early frame costs the least.
 func New(s Spec, t timeline.Timeline, display media.Resolution) Board {
 	b := Board{tile: tileSize(display, s.TileWidth)}
 	b.columns = max(1, min(s.Columns, maxSheetSide/b.tile.Width))
@@ -76,7 +85,7 @@ func New(s Spec, t timeline.Timeline, display media.Resolution) Board {
 	b.reach(t)
 	for i := range b.cues {
 		c := &b.cues[i]
-		if k, ok := t.Nearest(c.Middle(), min(c.Middle()-c.Start, c.End-c.Middle())); ok {
+		if k, ok := c.keyframe(t); ok {
 			c.Pick = timeline.Pick{At: k, Keyframe: true}
 			continue
 		}
@@ -121,22 +130,20 @@ func share(d time.Duration, i, n int64) time.Duration {
 	return time.Duration(q*i + r*i/n)
 }
 
-// reach moves boundaries so that cues which just miss a keyframe hold it. The keyframe becomes the
-// boundary itself, so the neighbour does not lose it.
+// reach moves boundaries back to keyframes just before them, where the cue before would show such a
+// keyframe or the cue behind holds none. Encoders begin scenes with keyframes: one that stands at the very
+// end of a cue shows what comes next, and is where the next cue had better begin.
 func (b *Board) reach(t timeline.Timeline) {
-	for i := range b.cues {
-		c := &b.cues[i]
-		half := (c.End - c.Start) / 2
-		if _, ok := t.Nearest(c.Middle(), half); ok {
-			continue
+	// From the last on, so that every cue is as long as it was cut.
+	for i := len(b.cues) - 2; i >= 0; i-- {
+		c, next := &b.cues[i], &b.cues[i+1]
+		slack := (c.End - c.Start) / boundarySlack
+		k, ok := c.keyframe(t)
+		if _, held := next.keyframe(t); !held && (!ok || k < c.End-slack) {
+			k, ok = t.Nearest(c.End, slack)
 		}
-		k, ok := t.Nearest(c.Middle(), half+(c.End-c.Start)/boundarySlack)
-		switch {
-		case !ok:
-		case k > c.End && i+1 < len(b.cues) && k < b.cues[i+1].End:
-			c.End, b.cues[i+1].Start = k, k
-		case k < c.Start && i > 0 && k > b.cues[i-1].Start:
-			c.Start, b.cues[i-1].End = k, k
+		if ok && k < c.End && k >= c.End-slack {
+			c.End, next.Start = k, k
 		}
 	}
 }

@@ -67,37 +67,62 @@ func TestHowTheFilmIsCut(t *testing.T) {
 func TestACueShowsTheKeyframeNearestToItsMiddle(t *testing.T) {
 	sp := spec()
 	sp.Interval = 10 * s
-	keyframes := []time.Duration{0, 4 * s, 6500 * time.Millisecond, 12 * s}
-	cues := storyboard.New(sp, timeline.New(40*s, 40*time.Millisecond, keyframes), hd).Cues()
-	want := []timeline.Pick{{At: 4 * s, Keyframe: true}, {At: 12 * s, Keyframe: true}, {At: 21250 * time.Millisecond, Slack: 8750 * time.Millisecond}, {At: 31250 * time.Millisecond, Slack: 8750 * time.Millisecond}}
-	for i, c := range cues {
-		if c.Pick != want[i] {
-			t.Errorf("cue %d picks %+v, want %+v", i, c.Pick, want[i])
-		}
+	early := func(at time.Duration) timeline.Pick {
+		return timeline.Pick{At: at, Slack: 8750*time.Millisecond - 2*time.Millisecond}
 	}
-}
-
-func TestABoundaryMovesToAKeyframeThatIsJustMissed(t *testing.T) {
-	sp := spec()
-	sp.Interval = 10 * s
+	key := func(at time.Duration) timeline.Pick { return timeline.Pick{At: at, Keyframe: true} }
 	tests := []struct {
-		name     string
-		keyframe time.Duration
-		cue      int
-		boundary time.Duration
-		key      bool
+		name      string
+		keyframes []time.Duration
+		want      []timeline.Pick
 	}{
-		{"just behind the end", 20*s + 100*time.Millisecond, 1, 20*s + 100*time.Millisecond, true},
-		{"too far behind the end", 20*s + 300*time.Millisecond, 1, 20 * s, false},
-		{"just before the start", 20*s - 100*time.Millisecond, 2, 30 * s, true},
-		{"too far before the start", 20*s - 300*time.Millisecond, 2, 30 * s, false},
+		{"some cues hold keyframes", []time.Duration{0, 4 * s, 6500 * time.Millisecond, 12 * s},
+			[]timeline.Pick{key(4 * s), key(12 * s), early(21250 * time.Millisecond), early(31250 * time.Millisecond)}},
+		{"every cue begins with one", []time.Duration{0, 10 * s, 20 * s, 30 * s}, []timeline.Pick{key(0), key(10 * s), key(20 * s), key(30 * s)}},
+		{"what begins at the end of a cue is not in it", []time.Duration{0, 20 * s},
+			[]timeline.Pick{key(0), early(11250 * time.Millisecond), key(20 * s), early(31250 * time.Millisecond)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cues := storyboard.New(sp, timeline.New(40*s, 0, []time.Duration{0, tt.keyframe}), hd).Cues()
-			c := cues[tt.cue]
-			if c.Pick.Keyframe != tt.key || c.End != tt.boundary || !c.Shows(c.Pick.At) {
-				t.Errorf("cue %d is %+v, want it to end at %v and to hold the keyframe: %v", tt.cue, c, tt.boundary, tt.key)
+			cues := storyboard.New(sp, timeline.New(40*s, 40*time.Millisecond, tt.keyframes), hd).Cues()
+			for i, c := range cues {
+				if c.Pick != tt.want[i] {
+					t.Errorf("cue %d picks %+v, want %+v", i, c.Pick, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestABoundaryMovesBackToAKeyframe(t *testing.T) {
+	sp := spec()
+	sp.Interval = 10 * s
+	const off = 100 * time.Millisecond
+	tests := []struct {
+		name      string
+		keyframes []time.Duration
+		boundary  time.Duration // between the second cue and the third
+		second    time.Duration // the second cue's keyframe, 0 for none
+		third     time.Duration
+	}{
+		{"that the cue behind lacks", []time.Duration{20*s - off}, 20*s - off, 0, 20*s - off},
+		{"that would show the next scene", []time.Duration{20*s - off, 24 * s}, 20*s - off, 0, 24 * s},
+		{"though the cue before holds another", []time.Duration{14 * s, 20*s - off}, 20*s - off, 14 * s, 20*s - off},
+		{"that both begin with", []time.Duration{10 * s, 20*s - off}, 20*s - off, 10 * s, 20*s - off},
+		{"but not where neither cue needs it", []time.Duration{14 * s, 20*s - off, 24 * s}, 20 * s, 14 * s, 24 * s},
+		{"but not that far", []time.Duration{20*s - 3*off}, 20 * s, 20*s - 3*off, 0},
+		{"and never onward", []time.Duration{20*s + off}, 20 * s, 0, 20*s + off},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cues := storyboard.New(sp, timeline.New(40*s, 0, append(tt.keyframes, 0)), hd).Cues()
+			if cues[1].End != tt.boundary || cues[2].Start != tt.boundary {
+				t.Errorf("the boundary is at %v and %v, want %v", cues[1].End, cues[2].Start, tt.boundary)
+			}
+			for i, want := range map[int]time.Duration{1: tt.second, 2: tt.third} {
+				if p := cues[i].Pick; p.Keyframe != (want != 0) || p.Keyframe && p.At != want {
+					t.Errorf("cue %d picks %+v, want the keyframe %v", i, p, want)
+				}
 			}
 		})
 	}
@@ -204,8 +229,8 @@ func checkCues(t *rapid.T, b storyboard.Board, sp storyboard.Spec, span time.Dur
 		if c.Pick.Keyframe && (!c.Shows(c.Pick.At) || !slices.Contains(keyframes, c.Pick.At)) {
 			t.Fatalf("cue %d picks what is no keyframe of it: %+v", i, c)
 		}
-		if !c.Pick.Keyframe && c.Pick.At+c.Pick.Slack > c.End {
-			t.Fatalf("cue %d allows an instant behind it: %+v", i, c)
+		if !c.Shows(c.Pick.At + c.Pick.Slack) {
+			t.Fatalf("cue %d allows an instant outside of it: %+v", i, c)
 		}
 	}
 }
