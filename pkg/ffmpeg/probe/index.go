@@ -73,6 +73,7 @@ func (x *index) line(s string) {
 	}
 	x.p.Count++
 	if !hasPTS {
+		x.p.KeyframesUntimed = x.p.KeyframesUntimed || key
 		// AVI has decoding times only. Its packets carry no order of presentation either.
 		if pts = dts; !hasDTS {
 			return

@@ -43,7 +43,11 @@ func TestPacketList(t *testing.T) {
 		{"hidden by an edit list", "pts_time=-0.5|flags=KD_\npts_time=0.0|flags=K__\n",
 			Packets{Count: 1, End: 100 * ms, Keyframes: []time.Duration{0}, KeyframeCount: 1, MaxKeyframeGap: 100 * ms}},
 		{"decoding times only", "pts_time=N/A|dts_time=1.0|duration_time=0.5|flags=K_\npts_time=N/A|dts_time=N/A|flags=__\n",
-			Packets{Count: 2, FirstPTS: time.Second, LastPTS: time.Second, End: 1500 * ms, Keyframes: []time.Duration{time.Second}, KeyframeCount: 1, MaxKeyframeGap: 500 * ms}},
+			Packets{Count: 2, FirstPTS: time.Second, LastPTS: time.Second, End: 1500 * ms, Keyframes: []time.Duration{time.Second}, KeyframeCount: 1, KeyframesUntimed: true, MaxKeyframeGap: 500 * ms}},
+		{"a program stream", "pts_time=0.54|dts_time=0.5|flags=K_\npts_time=N/A|dts_time=0.54|flags=__\npts_time=N/A|dts_time=0.78|flags=K_\n",
+			Packets{Count: 3, FirstPTS: 540 * ms, LastPTS: 780 * ms, End: 880 * ms, Keyframes: []time.Duration{540 * ms, 780 * ms}, KeyframeCount: 2, KeyframesUntimed: true, MaxKeyframeGap: 240 * ms}},
+		{"frames between keyframes without times", "pts_time=0|dts_time=0|flags=K_\npts_time=N/A|dts_time=0.1|flags=__\n",
+			Packets{Count: 2, LastPTS: 100 * ms, End: 200 * ms, Keyframes: []time.Duration{0}, KeyframeCount: 1, MaxKeyframeGap: 200 * ms}},
 		{"the last span is sparse", "pts_time=0|flags=K_\npts_time=9|flags=__\n",
 			Packets{Count: 2, LastPTS: 9 * time.Second, End: 9100 * ms, Keyframes: []time.Duration{0}, KeyframeCount: 1, MaxKeyframeGap: 9100 * ms}},
 	}

@@ -97,6 +97,9 @@ type Packets struct {
 	// them all.
 	Keyframes     []time.Duration
 	KeyframeCount int64
+	// KeyframesUntimed says that keyframes lack times of presentation, as in program streams and AVI files:
+	// Keyframes then holds the times at which they are decoded, and other frames are shown then.
+	KeyframesUntimed bool
 	// MaxKeyframeGap is the longest span between two keyframes, or from the last one to End.
 	MaxKeyframeGap time.Duration
 	// Times are when the frames are presented, ascending, where Policy.FrameTimes asks for them. Frames that no

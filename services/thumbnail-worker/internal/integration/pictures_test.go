@@ -82,6 +82,9 @@ func TestAPosterAtATimeShowsThatFrame(t *testing.T) {
 		{"transport stream", ffmpegtest.Options{Container: "ts", Audio: true}},
 		{"HEVC", ffmpegtest.Options{Codec: "libx265"}},
 		{"AVI", ffmpegtest.Options{Codec: "mpeg4", Container: "avi"}},
+		{"AVI with frames out of order", reordered("mpeg4", "avi")},
+		{"H.264 in AVI", ffmpegtest.Options{Container: "avi"}},
+		{"program stream", reordered("mpeg2video", "mpg")},
 	}
 	at := []time.Duration{0, time.Millisecond, 20 * time.Millisecond, 999 * time.Millisecond, time.Second, 1234567 * time.Microsecond,
 		3500 * time.Millisecond, 5 * time.Second, 5990 * time.Millisecond}
@@ -115,6 +118,11 @@ func TestAPosterAtATimeShowsThatFrame(t *testing.T) {
 			}
 		})
 	}
+}
+
+// reordered returns a clip of a codec whose frames are decoded in another order than they are shown.
+func reordered(codec, container string) ffmpegtest.Options {
+	return ffmpegtest.Options{Codec: codec, Container: container, Extra: []string{"-bf", "2"}}
 }
 
 func TestAnInstantBehindTheEndMeansTheLastFrame(t *testing.T) {

@@ -74,6 +74,8 @@ func TestStoryboardTilesShowTheirInstants(t *testing.T) {
 		{"VP9 in WebM", clip(numbers(ffmpegtest.Options{Codec: "libvpx-vp9", Container: "webm", KeyframeInterval: 4 * time.Second})), contract.Storyboard{}},
 		{"a transport stream", clip(numbers(ffmpegtest.Options{Container: "ts", KeyframeInterval: 5 * time.Second})), contract.Storyboard{}},
 		{"MPEG-4 in AVI", clip(numbers(ffmpegtest.Options{Codec: "mpeg4", Container: "avi", KeyframeInterval: 4 * time.Second})), contract.Storyboard{}},
+		{"MPEG-4 in AVI, out of order", clip(numbers(reordered("mpeg4", "avi"))), contract.Storyboard{}},
+		{"MPEG-2 in a program stream", clip(numbers(reordered("mpeg2video", "mpg"))), contract.Storyboard{}},
 		{"variable rate", corpus("vfr"), contract.Storyboard{Interval: contract.Seconds(200 * time.Millisecond)}},
 		{"an edit list", corpus("edit_list"), contract.Storyboard{Interval: contract.Seconds(300 * time.Millisecond)}},
 		{"a clock that starts at 26 hours", corpus("ts_starting_at_26h"), contract.Storyboard{Interval: contract.Seconds(300 * time.Millisecond)}},

@@ -26,6 +26,10 @@ type Source struct {
 	Picture  media.Stream
 	Timeline timeline.Timeline
 	Origin   time.Duration
+	// Untimed says that the source tells when frames are decoded, but not of all of them when they are shown.
+	// The Timeline then has no keyframes: which frame a decoder gives out for an instant shows only if it
+	// decodes all of them.
+	Untimed bool
 	// Single says that there is only one picture: a still, or cover art.
 	Single bool
 	// Notes are what a user should be told about the source.

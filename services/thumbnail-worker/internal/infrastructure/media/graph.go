@@ -93,10 +93,7 @@ func fileStart(info media.Info) time.Duration {
 // every set a choice of frames, the scaling, and a conversion for each format.
 func (c *composer) branches(i int, r reading) {
 	thresholds, sets := r.thresholds(), r.sets()
-	clock := []args.Filter{
-		args.New("settb", option("expr", "1/1000000")),
-		args.New("setpts", option("expr", "PTS-("+strconv.FormatInt(c.src.Origin.Microseconds(), 10)+")")),
-	}
+	clock := []args.Filter{args.New("settb", option("expr", "1/1000000")), args.New("setpts", option("expr", "PTS-"+c.origin()))}
 	var labels []string
 	for _, s := range sets {
 		labels = append(labels, fmt.Sprintf("in%dset%d", i, s))
@@ -108,6 +105,15 @@ func (c *composer) branches(i int, r reading) {
 	for k, s := range sets {
 		c.branch(labels[k], c.prefix(i, s), c.sets[s], thresholds[s], r)
 	}
+}
+
+// origin returns the time of the first frame shown, for ffmpeg's filter setpts. AVI files have times of
+// decoding only; decoders then tell times that are later by their own delay, of the first frame as well.
+func (c *composer) origin() string {
+	if c.src.Untimed && c.src.Info.Format == "avi" {
+		return "STARTPTS"
+	}
+	return "(" + strconv.FormatInt(c.src.Origin.Microseconds(), 10) + ")"
 }
 
 // prefix begins the names of the files that a set gets from the i-th reading of the run.

@@ -55,21 +55,32 @@ func (i *Inspector) Inspect(ctx context.Context, path string) (generate.Source, 
 		src.Single = true
 		return src, nil
 	}
-	src.Origin, src.Timeline = rep.Packets.FirstPTS, timelineOf(rep.Packets, picture)
+	src.Origin, src.Untimed, src.Timeline = rep.Packets.FirstPTS, rep.Packets.KeyframesUntimed, timelineOf(rep.Packets, picture)
 	return src, nil
 }
+
+// reordered is by how many frames a picture may be shown later than it is decoded, in practice.
+const reordered = 4
 
 // timelineOf returns the timeline of a film. A film whose packets tell no times is as long as its stream
 // claims.
 func timelineOf(p probe.Packets, s media.Stream) timeline.Timeline {
-	span := p.End - p.FirstPTS
+	span, last := p.End-p.FirstPTS, p.End-p.LastPTS
 	if span <= 0 {
 		span = s.Duration
+	}
+	if p.KeyframesUntimed {
+		// The frame that is shown last has only the time at which it is decoded, before others are shown.
+		rate := s.Video.FrameRate
+		if whole := rate.Instant(p.Count); rate == s.Video.NominalRate && (whole-span).Abs() <= rate.Instant(reordered) {
+			span, last = whole, rate.FrameDuration()
+		}
+		return timeline.New(span, last, nil)
 	}
 	keyframes := make([]time.Duration, len(p.Keyframes))
 	for i, k := range p.Keyframes {
 		keyframes[i] = k - p.FirstPTS
 	}
 	// The last frame begins at LastPTS, whatever the rate.
-	return timeline.New(span, p.End-p.LastPTS, keyframes)
+	return timeline.New(span, last, keyframes)
 }
