@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/reelmill/reelmill/pkg/core/media"
 )
 
 const (
@@ -24,6 +26,7 @@ type index struct {
 	timed        bool // a packet with a time was seen
 	p            Packets
 	lastKeyframe time.Duration
+	spacing      spacing
 	// begun says that there was a keyframe, hidden or not, and beginning is the time of the first.
 	begun     bool
 	beginning time.Duration
@@ -32,8 +35,9 @@ type index struct {
 	hasDecoded bool
 }
 
-func newIndex(frame time.Duration, times bool) *index {
-	x := &index{frame: frame, times: times}
+// newIndex returns an index of a stream with that average rate, which may be unknown.
+func newIndex(rate media.FrameRate, times bool) *index {
+	x := &index{frame: rate.FrameDuration(), times: times, spacing: spacing{rate: rate}}
 	x.lines.each = x.line
 	return x
 }
@@ -107,6 +111,7 @@ func (x *index) at(pts, span time.Duration, key bool) {
 	}
 	p.FirstPTS, p.LastPTS = min(p.FirstPTS, pts), max(p.LastPTS, pts)
 	p.End = max(p.End, pts+span)
+	x.spacing.add(pts)
 	x.show(pts, key)
 	if !key {
 		return
@@ -144,6 +149,7 @@ func (x *index) begin(pts time.Duration) {
 func (x *index) packets() Packets {
 	x.lines.end()
 	p := x.p
+	p.Drift = x.spacing.drift()
 	slices.Sort(p.Keyframes)
 	slices.Sort(p.Times)
 	if p.KeyframeCount > 0 {

@@ -133,7 +133,7 @@ func (pr *Prober) describe(ctx context.Context, path string, p Policy, k kind) (
 
 // readPackets fills in what the packets of stream v say.
 func (pr *Prober) readPackets(ctx context.Context, path string, p Policy, v media.Stream, rep *Report) error {
-	idx := newIndex(v.Video.FrameRate.FrameDuration(), p.FrameTimes)
+	idx := newIndex(v.Video.FrameRate, p.FrameTimes)
 	res, err := pr.run.Run(ctx, ffmpeg.Command{
 		Program: ffmpeg.FFprobe, Limits: limits, Stdout: idx, MaxStdoutBytes: -1,
 		Args: args.Probe(path, p.guard(), "-select_streams", fmt.Sprint(v.Index),

@@ -102,6 +102,9 @@ type Packets struct {
 	KeyframesUntimed bool
 	// MaxKeyframeGap is the longest span between two keyframes, or from the last one to End.
 	MaxKeyframeGap time.Duration
+	// Drift is the most by which a frame is shown earlier or later than it would be if all followed FirstPTS at
+	// the stream's average rate; 0 where that is unknown.
+	Drift time.Duration
 	// Times are when the frames are presented, ascending, where Policy.FrameTimes asks for them. Frames that no
 	// decoder shows are left out: those before the first keyframe, and those that follow it in the file but
 	// come before it in time, since they refer to what the file does not have.

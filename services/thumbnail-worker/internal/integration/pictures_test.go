@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"image"
 	"testing"
@@ -117,6 +118,33 @@ func TestAPosterAtATimeShowsThatFrame(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAPosterAtATimeOfAVariableRateShowsThatFrame(t *testing.T) {
+	// Three seconds at 25 frames a second, four frames of half a second each, another second at 25. The header
+	// of the file tells the mean, and no more.
+	file := ffmpegtest.Testsrc(t, ffmpegtest.Options{
+		Content: ffmpegtest.ContentNumbers, Frames: 104, Rate: media.FrameRate{Num: 52, Den: 3}, KeyframeInterval: time.Hour, Container: "mkv",
+		Extra: []string{"-fps_mode", "passthrough", "-enc_time_base", "1:1000",
+			"-vf", `settb=1/1000,setpts=if(lt(N\,75)\,N*40\,if(lt(N\,79)\,3000+(N-75)*500\,5000+(N-79)*40))`},
+	})
+	want := map[string]int{"0": 0, "0.5": 12, "2.99": 74, "3.0": 75, "3.49": 75, "4.0": 77, "4.9": 78, "5.0": 79, `"100%"`: 103}
+	var sets contract.ThumbnailSets
+	frames := map[string]int{}
+	for at, frame := range want {
+		p := contract.Poster{Name: fmt.Sprintf("p%d", len(frames))}
+		if err := json.Unmarshal([]byte(at), &p.At); err != nil {
+			t.Fatal(err)
+		}
+		sets.Posters = append(sets.Posters, p)
+		frames["thumbs/"+p.Name+".jpg"] = frame
+	}
+	m := process(t, file, sets)
+	for path, frame := range frames {
+		if got, err := ffmpegtest.ReadNumber(m.picture(t, path)); err != nil || got != frame {
+			t.Errorf("%s at %v shows frame %d, %v, want %d", path, m.output(t, path).At.Duration(), got, err, frame)
+		}
 	}
 }
 

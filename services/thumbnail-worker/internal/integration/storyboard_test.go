@@ -98,7 +98,7 @@ func TestStoryboardTilesShowTheirInstants(t *testing.T) {
 
 // unevenly returns a second of 25 frames, and after that a frame every half of a second.
 func unevenly() ffmpegtest.Options {
-	return ffmpegtest.Options{Frames: 33, KeyframeInterval: time.Hour, Container: "mkv", Extra: []string{"-fps_mode", "passthrough",
+	return ffmpegtest.Options{Frames: 33, KeyframeInterval: time.Hour, Container: "mkv", Extra: []string{"-fps_mode", "passthrough", "-enc_time_base", "1:1000",
 		"-vf", `settb=1/1000,setpts=if(lt(N\,25)\,N*40\,1000+(N-25)*500)`}}
 }
 

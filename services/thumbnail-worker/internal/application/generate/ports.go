@@ -30,6 +30,8 @@ type Source struct {
 	// The Timeline then has no keyframes: which frame a decoder gives out for an instant shows only if it
 	// decodes all of them.
 	Untimed bool
+	// Even says that the frames stand at the multiples of the picture's rate, as well as containers tell.
+	Even bool
 	// Single says that there is only one picture: a still, or cover art.
 	Single bool
 	// Notes are what a user should be told about the source.

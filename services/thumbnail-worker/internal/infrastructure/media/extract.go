@@ -65,7 +65,6 @@ const keySlack = 500 * time.Millisecond
 
 // shots returns what is to be looked for.
 func (x *extraction) shots(ctx context.Context) ([]shot, error) {
-	computed := evenly(x.src)
 	var shots, unknown []shot
 	for s, set := range x.sets {
 		for p, pick := range set.Picks {
@@ -73,7 +72,7 @@ func (x *extraction) shots(ctx context.Context) ([]shot, error) {
 			switch {
 			case sh.key:
 				sh.slack = keySlack
-			case x.src.Single, pick.Slack > 0 && !computed:
+			case x.src.Single, pick.Slack > 0 && !x.src.Even:
 			default:
 				unknown = append(unknown, sh)
 				continue

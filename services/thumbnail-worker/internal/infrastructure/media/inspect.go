@@ -56,7 +56,21 @@ func (i *Inspector) Inspect(ctx context.Context, path string) (generate.Source, 
 		return src, nil
 	}
 	src.Origin, src.Untimed, src.Timeline = rep.Packets.FirstPTS, rep.Packets.KeyframesUntimed, timelineOf(rep.Packets, picture)
+	src.Even = evenly(rep.Packets, picture, src.Timeline)
 	return src, nil
+}
+
+// evenly reports whether the frames of a stream stand at the multiples of its rate, so that every frame's
+// time can be computed. What headers say is not enough: Matroska files of a rate that varies have its mean
+// in both places.
+func evenly(p probe.Packets, s media.Stream, t timeline.Timeline) bool {
+	rate := s.Video.FrameRate
+	if !rate.Known() || s.Video.NominalRate != rate || s.Frames == 0 {
+		return false
+	}
+	off := rate.Instant(s.Frames) - t.Span()
+	// Times that are missing drift by the order of decoding; the rate is all there is.
+	return off.Abs() <= rate.FrameDuration()/2 && (p.KeyframesUntimed || p.Drift <= rounding+tick)
 }
 
 // reordered is by how many frames a picture may be shown later than it is decoded, in practice.

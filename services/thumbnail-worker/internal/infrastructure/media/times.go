@@ -18,22 +18,11 @@ import (
 // time in milliseconds, and clients in decimals.
 const rounding = time.Millisecond
 
-// evenly reports whether the frames of a source stand at the multiples of its rate, so that every
-// frame's time can be computed.
-func evenly(src generate.Source) bool {
-	v := src.Picture.Video
-	if !v.FrameRate.Known() || v.NominalRate != v.FrameRate || src.Picture.Frames == 0 {
-		return false
-	}
-	off := v.FrameRate.Instant(src.Picture.Frames) - src.Timeline.Span()
-	return off.Abs() <= v.FrameRate.FrameDuration()/2
-}
-
 // begins returns for each of the instants when the frame that is shown then begins. For a source whose
 // frames are evenly spaced it computes them, else it reads the times of all packets.
 func (e *Extractor) begins(ctx context.Context, src generate.Source, instants []time.Duration, meter *generate.Meter) ([]time.Duration, error) {
 	out := make([]time.Duration, len(instants))
-	if evenly(src) {
+	if src.Even {
 		rate := src.Picture.Video.FrameRate
 		for i, at := range instants {
 			out[i] = rate.Instant(min(rate.FrameAt(at+rounding), src.Picture.Frames-1))
