@@ -23,3 +23,19 @@ func ToneMap(transfer string) []Filter {
 // DropSideData removes what frames carry beside their picture: captions, light levels, the turn that has
 // been made.
 func DropSideData() Filter { return New("sidedata", opt("mode", "delete")) }
+
+// Mirror exchanges left and right.
+func Mirror() Filter { return New("hflip") }
+
+// Turn returns the filters that turn a picture clockwise by 0, 90, 180 or 270 degrees.
+func Turn(degrees int) []Filter {
+	switch degrees {
+	case 90:
+		return []Filter{New("transpose", opt("dir", "clock"))}
+	case 180:
+		return []Filter{New("hflip"), New("vflip")}
+	case 270:
+		return []Filter{New("transpose", opt("dir", "cclock"))}
+	}
+	return nil
+}

@@ -70,6 +70,9 @@ func (pr *Prober) Inspect(ctx context.Context, path string, p Policy) (Report, e
 	if err := p.judge(rep); err != nil {
 		return Report{}, look.reason(err)
 	}
+	if err := pr.orient(ctx, path, p, look, &rep); err != nil {
+		return Report{}, err
+	}
 	if v, ok := rep.Info.PrimaryVideo(); ok {
 		if err := pr.readPackets(ctx, path, p, v, &rep); err != nil {
 			return Report{}, err
@@ -174,6 +177,9 @@ func preCheck(r io.ReaderAt, size int64, p Policy) (look, error) {
 		return look{}, err
 	}
 	l := look{kind: k}
+	if k == kindJPEG {
+		l.jpeg = head
+	}
 	err = l.structure(r, size, head, p)
 	if p.Salvage && isDamage(err) {
 		l.damage, err = err, nil

@@ -55,6 +55,9 @@ type Report struct {
 	Packets Packets
 	// IsStill says that the file is one picture, HasCover that it has cover art.
 	IsStill, HasCover bool
+	// Orientation is how the picture of a JPEG file, or a cover in JPEG, lies. The stream's Rotation is that of
+	// it. It is zero for everything else.
+	Orientation Orientation
 	// Damaged says that the file is damaged and was accepted because the policy is to salvage.
 	Damaged bool
 	// Indexed says that the container's index leads to every keyframe: a seek finds the frames of an instant

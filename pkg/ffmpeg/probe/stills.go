@@ -2,6 +2,7 @@ package probe
 
 import (
 	"encoding/binary"
+	"iter"
 
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/pkg/core/media"
@@ -45,26 +46,36 @@ func pngSize(head []byte) media.Resolution {
 // jpegSize returns the size from the first frame header. Segments before it may be long (pictures
 // embed previews); behind the head nothing is known.
 func jpegSize(head []byte) media.Resolution {
-	for at := 2; at+9 <= len(head) && head[at] == 0xff; {
-		marker := head[at+1]
-		switch {
-		case marker == 0xff: // fill byte
-			at++
-			continue
-		case marker == 0x01, marker >= 0xd0 && marker <= 0xd7: // no payload
-			at += 2
-			continue
-		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
-			return media.Resolution{
-				Width:  int(binary.BigEndian.Uint16(head[at+7:])),
-				Height: int(binary.BigEndian.Uint16(head[at+5:])),
-			}
-		case marker == 0xda, marker == 0xd9:
-			return media.Resolution{}
+	for marker, rest := range jpegSegments(head) {
+		if frame := marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc; frame && len(rest) >= 7 {
+			return media.Resolution{Width: int(binary.BigEndian.Uint16(rest[5:])), Height: int(binary.BigEndian.Uint16(rest[3:]))}
 		}
-		at += 2 + int(binary.BigEndian.Uint16(head[at+2:]))
 	}
 	return media.Resolution{}
+}
+
+// jpegSegments walks the segments of a JPEG file up to the first scan, as far as the head goes: it yields the
+// marker of each with what follows in the head, which begins with the segment's length.
+func jpegSegments(head []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for at := 2; at+4 <= len(head) && head[at] == 0xff; {
+			marker := head[at+1]
+			switch {
+			case marker == 0xff: // fill byte
+				at++
+				continue
+			case marker == 0x01, marker >= 0xd0 && marker <= 0xd7: // no payload
+				at += 2
+				continue
+			case marker == 0xda, marker == 0xd9:
+				return
+			}
+			if !yield(marker, head[at+2:]) {
+				return
+			}
+			at += 2 + int(binary.BigEndian.Uint16(head[at+2:]))
+		}
+	}
 }
 
 // webPSize returns the canvas of an extended file; the two simple forms cannot exceed 16384 a side and

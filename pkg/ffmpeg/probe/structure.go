@@ -16,6 +16,8 @@ type look struct {
 	checked bool
 	// indexed says that the container has an index of all keyframes.
 	indexed bool
+	// jpeg is the beginning of a JPEG file, and nothing of another one.
+	jpeg []byte
 	// damage is what is wrong with a file that is to be salvaged.
 	damage error
 }

@@ -34,6 +34,9 @@ type Source struct {
 	Even bool
 	// Single says that there is only one picture: a still, or cover art.
 	Single bool
+	// AsCoded says that the picture is to be decoded as it is coded, whatever a decoder would do of itself, then
+	// mirrored left to right where Mirrored says so, and turned by the Rotation of its Video.
+	AsCoded, Mirrored bool
 	// Notes are what a user should be told about the source.
 	Notes []contract.Note
 }

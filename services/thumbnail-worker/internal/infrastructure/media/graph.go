@@ -53,7 +53,7 @@ func (c *composer) build(readings []reading) args.Plan {
 func (c *composer) input(r reading) args.Input {
 	in := args.Input{
 		Path: c.src.Path, KeyframesOnly: r.keyframesOnly, DiscardAudio: true, DiscardSubtitles: true,
-		Threads: 1, Guard: args.Guard{MaxPixels: c.cfg.MaxPixels},
+		NoAutorotate: c.src.AsCoded, Threads: 1, Guard: args.Guard{MaxPixels: c.cfg.MaxPixels},
 	}
 	if slices.ContainsFunc(r.shots, func(s shot) bool { return !s.key }) {
 		in.Threads = max(1, c.cfg.Threads)
@@ -140,11 +140,11 @@ func (c *composer) branch(from, prefix string, s generate.Set, instants []time.D
 
 // scaling returns the filters from a decoded frame to an upright picture of that size with square
 // samples, in standard dynamic range, of BT.601 and limited range: the common ground of all formats.
-// ffmpeg turns frames upright before any of them. Frames that are interlaced are filled in from their
+// ffmpeg turns frames upright before any of them, where they do not. Frames that are interlaced are filled in from their
 // own better field, since neighbours in time are not at hand.
 func (c *composer) scaling(size media.Resolution) []args.Filter {
-	var fs []args.Filter
 	v := *c.src.Picture.Video
+	fs := c.upright(v.Rotation)
 	if v.Interlaced() {
 		fs = append(fs, args.New("estdif", option("mode", "frame"), option("deint", "interlaced")))
 	}
@@ -160,6 +160,18 @@ func (c *composer) scaling(size media.Resolution) []args.Filter {
 		}
 	}
 	return append(fs, args.SquareSamples(), args.New("setparams", option("colorspace", "smpte170m"), option("range", "tv")))
+}
+
+// upright returns the filters that turn a picture upright that ffmpeg leaves as it is. What the file says of its
+// orientation is forgotten then, so that no encoder says it again.
+func (c *composer) upright(rotation int) (fs []args.Filter) {
+	if !c.src.AsCoded {
+		return nil
+	}
+	if c.src.Mirrored {
+		fs = append(fs, args.Mirror())
+	}
+	return append(append(fs, args.Turn(rotation)...), args.DropSideData())
 }
 
 func option(name, value string) args.Option { return args.Option{Name: name, Value: value} }

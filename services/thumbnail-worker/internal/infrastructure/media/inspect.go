@@ -45,7 +45,7 @@ func (i *Inspector) Inspect(ctx context.Context, path string) (generate.Source, 
 	if !ok {
 		return generate.Source{}, fault.New(fault.CodeSourceNoVideo, "the file has no video")
 	}
-	src := generate.Source{Path: path, Info: rep.Info, Picture: picture}
+	src := generate.Source{Path: path, Info: rep.Info, Picture: picture, AsCoded: rep.Orientation != 0, Mirrored: rep.Orientation.Mirrored()}
 	for _, n := range rep.Notes {
 		if detail, ok := told[n]; ok {
 			src.Notes = append(src.Notes, contract.Note{Code: string(n), Detail: detail})
