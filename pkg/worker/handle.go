@@ -89,7 +89,9 @@ func (r *Runtime) process(ctx context.Context, t task.Task, dir *scratch, source
 	// The outcome must be recorded although the work was cut off.
 	ctx = context.WithoutCancel(ctx)
 	outcome, rec := r.record(ctx, t, result, err)
-	if outcome != OutcomeSucceeded {
+	if outcome == OutcomeFailed || outcome == OutcomeReleased || outcome == OutcomeLost {
+		// Not what is unrecorded: the record may have been stored and only its answer lost, and then the task
+		// names these outputs. The job's last sweep takes what it does not.
 		r.discard(ctx, t)
 	}
 	if outcome == OutcomeSucceeded || outcome == OutcomeFailed {

@@ -76,7 +76,8 @@ const (
 	// OutcomeReleased was given back by a drain; OutcomeLost was cancelled or superseded.
 	OutcomeReleased Outcome = "released"
 	OutcomeLost     Outcome = "lost"
-	// OutcomeUnrecorded could not be recorded; the sweeper will make another attempt.
+	// OutcomeUnrecorded could not be recorded, or was and its answers were lost. Unless the task knows it the
+	// sweeper will make another attempt; outputs stay until the job's last sweep, as the task may name them.
 	OutcomeUnrecorded Outcome = "unrecorded"
 )
 

@@ -46,7 +46,9 @@ type bench struct {
 	ended chan error
 	// storeDown makes every database call of the worker fail while it is set.
 	storeDown atomic.Bool
-	stop      func() error
+	// fate, where set, says what becomes of each database call of the worker otherwise; see databasetest.Faulty.
+	fate atomic.Pointer[func(op string) faultinject.Kind]
+	stop func() error
 }
 
 // processor is what a Processor does.
@@ -74,9 +76,12 @@ func startWorker(t *testing.T, p processor) *bench {
 	b := &bench{t: t, blobs: memblob.New(memblob.Config{}), broker: broker, scratch: t.TempDir(), replies: make(chan contract.Envelope, 100), ended: make(chan error, 1)}
 	db := memory.New()
 	b.tasks, b.workers = openStores(t, db)
-	seenTasks, seenWorkers := openStores(t, databasetest.Faulty(db, func(string) faultinject.Kind {
+	seenTasks, seenWorkers := openStores(t, databasetest.Faulty(db, func(op string) faultinject.Kind {
 		if b.storeDown.Load() {
 			return faultinject.Error
+		}
+		if fate := b.fate.Load(); fate != nil {
+			return (*fate)(op)
 		}
 		return faultinject.None
 	}))

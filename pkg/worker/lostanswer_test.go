@@ -1,0 +1,57 @@
+package worker_test
+
+import (
+	"encoding/json"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/faultinject"
+	"github.com/reelmill/reelmill/pkg/core/task"
+)
+
+// losing makes the n-th save of a task take place and its answer get lost; then is called at that moment.
+func (b *bench) losing(n int64, then func()) {
+	var saves atomic.Int64
+	fate := func(op string) faultinject.Kind {
+		if op != "tasks.save" || saves.Add(1) != n {
+			return faultinject.None
+		}
+		then()
+		return faultinject.DidButError
+	}
+	b.fate.Store(&fate)
+}
+
+func TestOutputsOfASuccessWhoseAnswerWasLostStay(t *testing.T) {
+	for name, outage := range map[string]time.Duration{
+		"and the store answers again":        0,
+		"and the store is away for a minute": time.Minute,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, storeOne, func(t *testing.T, b *bench) {
+				b.losing(2, func() { b.storeDown.Store(outage > 0) }) // the first claims, the second records
+				tk := b.send("s")
+				time.Sleep(outage + time.Second) // virtual
+				b.storeDown.Store(false)
+				synctest.Wait()
+				got := b.get(tk.ID)
+				if got.State != task.Succeeded {
+					t.Fatalf("task = %s, %v", got.State, got.Error)
+				}
+				var r contract.TaskResult
+				if err := json.Unmarshal(got.Result, &r); err != nil {
+					t.Fatal(err)
+				}
+				if kept := b.outputs(); len(r.Outputs) != 1 || len(kept) != 1 || kept[0] != r.Outputs[0].Key {
+					t.Errorf("stored are %v, the task names %+v", kept, r.Outputs)
+				}
+				if left := b.left(); len(left) > 0 {
+					t.Errorf("left in scratch: %v", left)
+				}
+			})
+		})
+	}
+}
