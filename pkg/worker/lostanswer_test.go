@@ -55,3 +55,46 @@ func TestOutputsOfASuccessWhoseAnswerWasLostStay(t *testing.T) {
 		})
 	}
 }
+
+func TestAClaimWhoseAnswerWasLostIsWorkedOn(t *testing.T) {
+	inBubble(t, storeOne, func(t *testing.T, b *bench) {
+		b.losing(1, func() {})
+		tk := b.send("s")
+		time.Sleep(5 * time.Second) // virtual
+		if got := b.get(tk.ID); got.State != task.Succeeded || got.Fence != 1 || got.Crashes != 0 {
+			t.Errorf("task = %s at fence %d after %d crashes, lease %+v", got.State, got.Fence, got.Crashes, got.Lease)
+		}
+	})
+}
+
+func TestTwoHintsAtATimeMakeOneAttempt(t *testing.T) {
+	inBubble(t, storeAndHang, func(t *testing.T, b *bench) {
+		b.losing(1, func() {})
+		b.hint(b.send("s"))
+		synctest.Wait()
+		time.Sleep(5 * time.Second) // virtual
+		if left := b.left(); len(left) != 1 {
+			t.Errorf("%d attempts of one task are under way", len(left))
+		}
+	})
+}
+
+func TestAStaleHintIsDroppedAfterOneLook(t *testing.T) {
+	inBubble(t, storeOne, func(t *testing.T, b *bench) {
+		tk := b.send("s")
+		synctest.Wait()
+		var looks atomic.Int64
+		fate := func(op string) faultinject.Kind {
+			if op == "tasks.get" {
+				looks.Add(1)
+			}
+			return faultinject.None
+		}
+		b.fate.Store(&fate)
+		b.hint(tk)
+		time.Sleep(5 * time.Second) // virtual
+		if n := looks.Load(); n != 1 {
+			t.Errorf("the worker looked at a task that had ended %d times", n)
+		}
+	})
+}
