@@ -100,8 +100,9 @@ type Delivery struct {
 //     one delivery, in its queue's parking queue, with the error's code and detail in the headers
 //     HeaderParkCode and HeaderParkReason.
 //   - any other error: what the handler depends on is down. The consumer stops taking messages, backs
-//     off, and tries this delivery again; when it cannot be handled within the subscription's
-//     HoldLimit it is given back to the queue.
+//     off, and tries this delivery again; it takes messages again as soon as the handler acks or
+//     returns nil. When that does not happen within the subscription's HoldLimit the delivery is given
+//     back to the queue.
 //
 // A panic counts as a Transient error. ctx ends when the consumer must let go of the work.
 type Handler func(ctx context.Context, d Delivery) error

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"context"
 	"encoding/json"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/faultinject"
 	"github.com/reelmill/reelmill/pkg/core/task"
+	"github.com/reelmill/reelmill/pkg/worker"
 )
 
 // losing makes the n-th save of a task take place and its answer get lost; then is called at that moment.
@@ -95,6 +97,29 @@ func TestAStaleHintIsDroppedAfterOneLook(t *testing.T) {
 		time.Sleep(5 * time.Second) // virtual
 		if n := looks.Load(); n != 1 {
 			t.Errorf("the worker looked at a task that had ended %d times", n)
+		}
+	})
+}
+
+func TestATroubledClaimKeepsNoOtherSlotIdle(t *testing.T) {
+	inBubble(t, func(ctx context.Context, _ worker.Attempt) (contract.TaskResult, error) {
+		<-ctx.Done()
+		return contract.TaskResult{}, ctx.Err()
+	}, func(t *testing.T, b *bench) {
+		var looks atomic.Int64
+		fate := func(op string) faultinject.Kind {
+			if op == "tasks.get" && looks.Add(1) <= 4 { // more often than a claim is tried at a time
+				return faultinject.Error
+			}
+			return faultinject.None
+		}
+		b.fate.Store(&fate)
+		first := b.send("s")
+		time.Sleep(15 * time.Second) // virtual
+		second := b.send("t")
+		time.Sleep(5 * time.Second) // virtual
+		if one, two := b.get(first.ID).State, b.get(second.ID).State; one != task.Running || two != task.Running {
+			t.Errorf("tasks = %s and %s, want both to be worked on", one, two)
 		}
 	})
 }

@@ -170,13 +170,13 @@ func (c *consumer) process(intake, work context.Context, taken Taken) {
 		return
 	}
 	call(c.hooks.Delivered)
-	acker := &acker{ack: taken.Ack}
+	// A handler that acks has what it needs, however long it works from then on.
+	acker := &acker{ack: taken.Ack, then: c.gate.succeeded}
 	delivery := messaging.Delivery{Message: taken.Message, Redelivered: taken.Redelivered, Ack: acker.Ack}
 	err := c.attempt(work, delivery)
 	switch {
 	case acker.settled():
 	case err == nil:
-		c.gate.succeeded()
 		c.settle(work, acker.Ack)
 	case parkable(err):
 		c.park(work, taken, err)
@@ -185,10 +185,13 @@ func (c *consumer) process(intake, work context.Context, taken Taken) {
 	}
 }
 
-// hold tries a delivery again while its handler's dependency is down, with the gate shut.
+// hold tries a delivery again while its handler's dependency is down, with the gate shut until the handler acks
+// or the delivery is settled.
 func (c *consumer) hold(intake, work context.Context, taken Taken, delivery messaging.Delivery, acker *acker) {
 	c.gate.raise()
-	defer c.gate.lower()
+	lower := sync.OnceFunc(c.gate.lower)
+	defer lower()
+	acker.onAck(func() { c.gate.succeeded(); lower() })
 	limit := time.NewTimer(time.Until(taken.At.Add(c.sub.HoldLimit)))
 	defer limit.Stop()
 	for attempt := 0; ; attempt++ {
@@ -211,7 +214,6 @@ func (c *consumer) hold(intake, work context.Context, taken Taken, delivery mess
 		case acker.settled():
 			return
 		case err == nil:
-			c.gate.succeeded()
 			c.settle(work, acker.Ack)
 			return
 		case parkable(err):

@@ -11,7 +11,7 @@ import (
 type Gate struct {
 	mu       sync.Mutex
 	troubles int
-	streak   int                // deliveries given back since a handler last succeeded
+	streak   int                // deliveries given back since a handler last acked or succeeded
 	flow     context.Context    // ends when the gate shuts
 	shut     context.CancelFunc // ends flow
 	opened   chan struct{}      // closed while the gate is open
