@@ -34,10 +34,11 @@ type sourceCache struct {
 
 // source is one cached object.
 type source struct {
-	ready   chan struct{} // closed when path, sha256 and err are set
+	ready   chan struct{} // closed when path, sha256, err and cutOff are set
 	path    string
 	sha256  string
 	err     error
+	cutOff  bool         // err came after the end of the attempt that downloaded, and is that one's alone
 	fetched atomic.Int64 // bytes not yet put to anybody's account
 
 	// Guarded by the cache's mutex.
@@ -61,7 +62,7 @@ func newSourceCache(dir string, limit int64, store blob.Store) *sourceCache {
 
 // acquire returns a local copy of the object, which stays until release is called. Callers that want the
 // same object at the same time share one download; when the one that downloads is cut off, another
-// takes over.
+// takes over and learns nothing of why.
 func (c *sourceCache) acquire(ctx context.Context, ref contract.SourceRef) (s *source, release func(), err error) {
 	for {
 		s, fetch := c.enter(ref)
@@ -79,7 +80,7 @@ func (c *sourceCache) acquire(ctx context.Context, ref contract.SourceRef) (s *s
 			return s, release, nil
 		}
 		release()
-		if fetch || fault.ClassOf(s.err) != fault.Cancelled {
+		if fetch || !s.cutOff {
 			return nil, nil, s.err
 		}
 	}
@@ -94,6 +95,7 @@ func (c *sourceCache) fill(ctx context.Context, ref contract.SourceRef, s *sourc
 		}
 	}()
 	s.path, s.sha256, s.err = c.fetch(ctx, ref, s)
+	s.cutOff = s.err != nil && (ctx.Err() != nil || fault.ClassOf(s.err) == fault.Cancelled)
 }
 
 // enter returns the entry of the object as one of its users; fetch is true for the one who must fill it.
