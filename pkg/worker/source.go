@@ -171,16 +171,30 @@ func (c *sourceCache) fetch(ctx context.Context, ref contract.SourceRef, s *sour
 	if err != nil {
 		return "", "", fault.Wrap(fault.CodeScratchFull, err, "")
 	}
-	sum := sha256.New()
-	err = c.download(ctx, ref, f, sum, s)
+	to := &digestWriter{to: f, sum: sha256.New()}
+	err = c.download(ctx, ref, to, s)
 	if cerr := f.Close(); err == nil && cerr != nil {
 		err = fault.Wrap(fault.CodeScratchFull, cerr, "")
 	}
-	return path, hex.EncodeToString(sum.Sum(nil)), err
+	return path, hex.EncodeToString(to.sum.Sum(nil)), err
 }
 
-// download copies the whole object to f, range by range; what was received is never fetched again.
-func (c *sourceCache) download(ctx context.Context, ref contract.SourceRef, f *os.File, sum hash.Hash, s *source) error {
+// digestWriter writes and takes the digest of what was written: of a write that fails in the middle, of the part
+// that arrived. io.MultiWriter would leave that part out, and the digest be wrong for good once writing goes on.
+type digestWriter struct {
+	to  io.Writer
+	sum hash.Hash
+}
+
+// Write is that of io.Writer.
+func (w *digestWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.sum.Write(p[:n])
+	return n, err
+}
+
+// download copies the whole object, range by range; what was written is never fetched again.
+func (c *sourceCache) download(ctx context.Context, ref contract.SourceRef, to io.Writer, s *source) error {
 	head, err := c.store.Head(ctx, ref.Key)
 	if err == nil && (head.SizeBytes != ref.SizeBytes || head.ETag != ref.ETag) {
 		return fault.New(fault.CodeSourceChanged, "")
@@ -191,7 +205,7 @@ func (c *sourceCache) download(ctx context.Context, ref contract.SourceRef, f *o
 	var have int64
 	for tries := 0; have < ref.SizeBytes; {
 		want := min(rangeBytes, ref.SizeBytes-have)
-		n, err := c.copyRange(ctx, ref, have, want, f, sum)
+		n, err := c.copyRange(ctx, ref, have, want, to)
 		have += n
 		s.fetched.Add(n)
 		if err == nil {
@@ -208,14 +222,14 @@ func (c *sourceCache) download(ctx context.Context, ref contract.SourceRef, f *o
 	return nil
 }
 
-// copyRange appends a range to f and returns how many bytes of it were written, also with an error.
-func (c *sourceCache) copyRange(ctx context.Context, ref contract.SourceRef, offset, length int64, f *os.File, sum hash.Hash) (int64, error) {
+// copyRange appends a range and returns how many bytes of it were written, also with an error.
+func (c *sourceCache) copyRange(ctx context.Context, ref contract.SourceRef, offset, length int64, to io.Writer) (int64, error) {
 	r, _, err := c.store.Get(ctx, ref.Key, blob.GetOptions{OffsetBytes: offset, LengthBytes: length, IfMatch: ref.ETag})
 	if err != nil {
 		return 0, sourceError(err)
 	}
 	defer r.Close()
-	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, length))
+	n, err := io.Copy(to, io.LimitReader(r, length))
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return n, fault.Wrap(fault.CodeScratchFull, err, "")

@@ -1,9 +1,14 @@
 package worker
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,4 +63,39 @@ func TestWhoWaitsForASourceIsNotCutOffWithWhoFetchesIt(t *testing.T) {
 			})
 		}
 	}
+}
+
+// fullDisk is a file on a disk that is full for a moment: a write takes in a part and fails, the next one all of it.
+type fullDisk struct {
+	bytes.Buffer
+	fails int // how many writes fail
+}
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if d.fails == 0 {
+		return d.Buffer.Write(p)
+	}
+	d.fails--
+	n, _ := d.Buffer.Write(p[:len(p)/3])
+	return n, syscall.ENOSPC
+}
+
+func TestTheDigestIsThatOfTheFileAfterADiskThatWasFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := strings.Repeat("a film ", 50_000) // more than a few writes
+		store := memblob.New(memblob.Config{})
+		c, ref := newSourceCache(t.TempDir(), 1<<20, store), put(t, store, "k", content)
+		disk := &fullDisk{fails: 2}
+		to := &digestWriter{to: disk, sum: sha256.New()}
+		var s source
+		if err := c.download(t.Context(), ref, to, &s); err != nil {
+			t.Fatal(err)
+		}
+		if got := disk.String(); got != content || s.fetched.Load() != int64(len(content)) {
+			t.Errorf("%d bytes were written and %d counted, want the %d of the source", len(got), s.fetched.Load(), len(content))
+		}
+		if got := hex.EncodeToString(to.sum.Sum(nil)); got != digest(content) {
+			t.Errorf("digest = %s, that of the file is %s", got, digest(content))
+		}
+	})
 }
