@@ -9,7 +9,6 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
-	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 )
 
 // Decide returns the job after the event. The given job is not changed. Errors are for events that a user
@@ -242,22 +241,6 @@ func (d *decision) stepFailed(name string, rec *fault.Record) {
 	d.abandon(job.Failed, rec)
 }
 
-// giveUp stops what is made for an optional step that has failed: its own tasks, and the steps that make other
-// parts of the same thing, which nobody can use any more.
-func (d *decision) giveUp(failed pipeline.Step) {
-	d.want(job.Effect{Kind: job.CancelTasks, Step: failed.Name})
-	for _, p := range d.Pipeline.Steps {
-		s := d.Steps[p.Name]
-		if s.State != job.StepRunning || p.Folder == "" || p.Folder != failed.Folder {
-			continue
-		}
-		d.planned(p.Name)
-		d.want(job.Effect{Kind: job.CancelTasks, Step: p.Name})
-		s.State, s.FinishedAt = job.StepCancelled, d.now
-		d.Steps[p.Name] = s
-	}
-}
-
 // effectFailed puts an effect off.
 func (d *decision) effectFailed(e EffectFailed) {
 	for i := range d.Outbox {
@@ -316,18 +299,6 @@ func (d *decision) wakeup() time.Time {
 		earlier(d.now.Add(d.timing.CheckInterval))
 	case job.Compensating:
 		earlier(d.now.Add(d.timing.CheckInterval))
-	}
-	return at
-}
-
-// eraseAt returns when a job that is being deleted must be looked at again.
-func (d *decision) eraseAt() time.Time {
-	at := d.now.Add(d.timing.CheckInterval)
-	if !d.ErasedAt.IsZero() {
-		at = d.timing.ForgetAt(d.Job)
-	}
-	if d.EraseAfter.After(at) || d.ErasedAt.IsZero() && !d.EraseAfter.IsZero() {
-		return d.EraseAfter
 	}
 	return at
 }

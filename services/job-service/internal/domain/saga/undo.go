@@ -2,9 +2,11 @@ package saga
 
 import (
 	"slices"
+	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
+	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 )
 
 // abandon begins to undo the job on its way to target.
@@ -26,6 +28,22 @@ func (d *decision) abandon(target job.State, rec *fault.Record) {
 	d.enter(job.Compensating)
 	d.want(job.Effect{Kind: job.CancelTasks})
 	d.want(job.Effect{Kind: job.DeleteOutputs})
+}
+
+// giveUp stops what is made for an optional step that has failed: its own tasks, and the steps that make other
+// parts of the same thing, which nobody can use any more.
+func (d *decision) giveUp(failed pipeline.Step) {
+	d.want(job.Effect{Kind: job.CancelTasks, Step: failed.Name})
+	for _, p := range d.Pipeline.Steps {
+		s := d.Steps[p.Name]
+		if s.State != job.StepRunning || p.Folder == "" || p.Folder != failed.Folder {
+			continue
+		}
+		d.planned(p.Name)
+		d.want(job.Effect{Kind: job.CancelTasks, Step: p.Name})
+		s.State, s.FinishedAt = job.StepCancelled, d.now
+		d.Steps[p.Name] = s
+	}
 }
 
 // settleCompensation ends a job that has been undone, and plans the last sweep.
@@ -93,4 +111,16 @@ func (d *decision) sourceLent(e SourceLent) error {
 // release forgets readers that have ended.
 func (d *decision) release(ended []job.Reader) {
 	d.Readers = slices.DeleteFunc(d.Readers, func(r job.Reader) bool { return slices.ContainsFunc(ended, r.Is) })
+}
+
+// eraseAt returns when a job that is being deleted must be looked at again.
+func (d *decision) eraseAt() time.Time {
+	at := d.now.Add(d.timing.CheckInterval)
+	if !d.ErasedAt.IsZero() {
+		at = d.timing.ForgetAt(d.Job)
+	}
+	if d.EraseAfter.After(at) || d.ErasedAt.IsZero() && !d.EraseAfter.IsZero() {
+		return d.EraseAfter
+	}
+	return at
 }
