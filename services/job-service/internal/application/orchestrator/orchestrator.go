@@ -246,8 +246,7 @@ func (o *Orchestrator) Apply(ctx context.Context, jobID string, events ...saga.E
 // erase finishes a deletion that was cut off, and deletes the record of one that is done once nothing can
 // be stored for the job any more. One that fails is put off, as effects are.
 func (o *Orchestrator) erase(ctx context.Context, j job.Job) error {
-	now := time.Now()
-	if !j.ErasedAt.IsZero() && now.Before(o.cfg.Timing.ForgetAt(j)) || now.Before(j.EraseAfter) {
+	if !j.ErasedAt.IsZero() && time.Now().Before(o.cfg.Timing.ForgetAt(j)) {
 		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, o.cfg.EffectTimeout)

@@ -210,6 +210,29 @@ func TestDeletionsThatFailHoldNobodyUp(t *testing.T) {
 	})
 }
 
+// silent is object storage that does not answer listings.
+type silent struct{ blob.Store }
+
+func (silent) List(ctx context.Context, _ blob.ListOptions) ([]blob.Object, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+func TestWhatWasTriedIsRememberedAlsoWhereNothingAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := begin(t, deaf{24 * time.Hour}, func(s blob.Store) blob.Store { return silent{s} })
+		b.create("j")
+		b.apply("j", saga.SourceStored{ETag: "e", SizeBytes: 1}, saga.CancelRequested{})
+		b.until("j", 2*time.Minute, func(j job.Job) bool {
+			tried := map[job.EffectKind]int{}
+			for _, e := range j.Outbox {
+				tried[e.Kind] += e.Tries
+			}
+			return tried[job.DeleteOutputs] > 0 && tried[job.PublishEvent] > 0
+		})
+	})
+}
+
 // TestALeaseIsJudgedByWhatIsHeardOfItsWorker lets a worker whose clock is wrong beat every ten seconds, and then die.
 func TestALeaseIsJudgedByWhatIsHeardOfItsWorker(t *testing.T) {
 	const lease, beat = 30 * time.Second, 10 * time.Second
