@@ -55,7 +55,7 @@ func newProxy(t *testing.T, cfg s3blob.Config) (*proxy, s3blob.Config) {
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0), // the disturbances are meant
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.count(r, 1)
 		defer p.count(r, -1)
 		if intercept, _ := p.hooks(); intercept != nil && intercept(w, r) {
@@ -63,6 +63,14 @@ func newProxy(t *testing.T, cfg s3blob.Config) (*proxy, s3blob.Config) {
 		}
 		forward.ServeHTTP(w, r)
 	}))
+	// What has left the client as a whole may be stored, whatever the client wants then: by default tens of megabytes
+	// lie in the buffers of a connection.
+	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
+			_ = tcp.SetReadBuffer(64 << 10) // has no error on an open connection
+		}
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	p.url = server.URL
 	cfg.Endpoint = server.URL
