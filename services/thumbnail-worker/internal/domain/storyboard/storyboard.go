@@ -26,6 +26,8 @@ const (
 	// boundaryMargin is how much earlier than the end of a cue its frame begins at the latest: containers
 	// round times to milliseconds, and what begins at the end belongs to the next cue.
 	boundaryMargin = 2 * time.Millisecond
+	// ownShare is how many of that many cues must hold a keyframe for the others to borrow the next cue's.
+	ownShare, ownOf = 3, 4
 )
 
 // Spec says what is wanted. Every field but Interval is above 0.
@@ -43,6 +45,8 @@ type Spec struct {
 type Cue struct {
 	Start, End time.Duration
 	Pick       timeline.Pick
+	// Borrows says that the cue holds no keyframe and is shown by the one that begins the next.
+	Borrows bool
 }
 
 // Middle returns the instant half way through the cue.
@@ -55,8 +59,11 @@ func (c Cue) Early(t timeline.Timeline) timeline.Pick {
 }
 
 // Shows reports whether a frame that begins at the instant can stand for the cue: it begins within it. One
-// that begins at the end is the first of the next cue. A cue without length shows its only instant.
-func (c Cue) Shows(at time.Duration) bool { return at == c.Start || at > c.Start && at < c.End }
+// that begins at the end is the first of the next cue, and stands for this one only if it borrows. A cue without
+// length shows its only instant.
+func (c Cue) Shows(at time.Duration) bool {
+	return at == c.Start || at > c.Start && at < c.End || c.Borrows && at == c.End
+}
 
 // keyframe returns the keyframe nearest to the middle of the cue, if it holds any.
 func (c Cue) keyframe(t timeline.Timeline) (at time.Duration, ok bool) {
@@ -76,7 +83,8 @@ type Board struct {
 // equally long, but for the last one where an interval is given, and for boundaries that move back by up
 // to a fiftieth of the interval, so that a cue begins with a keyframe. The frame of a cue is the keyframe
 // nearest to its middle, and where it holds none a frame from its first eighth on: decoding begins at the
-// keyframe before, so an early frame costs the least.
+// keyframe before, so an early frame costs the least. Where nearly all cues hold one, those few that do not but
+// end with one borrow it: decoding up to them would cost several times the rest of the storyboard.
 func New(s Spec, t timeline.Timeline, display media.Resolution) Board {
 	b := Board{tile: tileSize(display, s.TileWidth)}
 	b.columns = max(1, min(s.Columns, maxSheetSide/b.tile.Width))
@@ -91,7 +99,27 @@ func New(s Spec, t timeline.Timeline, display media.Resolution) Board {
 		}
 		c.Pick = c.Early(t)
 	}
+	b.borrow(t)
 	return b
+}
+
+// borrow lets cues that hold no keyframe take the one that begins the next cue, if they are few.
+func (b *Board) borrow(t timeline.Timeline) {
+	own := 0
+	for _, c := range b.cues {
+		if c.Pick.Keyframe {
+			own++
+		}
+	}
+	if own*ownOf < len(b.cues)*ownShare {
+		return
+	}
+	for i := range b.cues {
+		c := &b.cues[i]
+		if k, ok := t.Nearest(c.End, 0); ok && k == c.End && !c.Pick.Keyframe {
+			c.Borrows, c.Pick = true, timeline.Pick{At: k, Keyframe: true}
+		}
+	}
 }
 
 func tileSize(display media.Resolution, width int) media.Resolution {

@@ -81,6 +81,8 @@ func TestACueShowsTheKeyframeNearestToItsMiddle(t *testing.T) {
 		{"every cue begins with one", []time.Duration{0, 10 * s, 20 * s, 30 * s}, []timeline.Pick{key(0), key(10 * s), key(20 * s), key(30 * s)}},
 		{"what begins at the end of a cue is not in it", []time.Duration{0, 20 * s},
 			[]timeline.Pick{key(0), early(11250 * time.Millisecond), key(20 * s), early(31250 * time.Millisecond)}},
+		{"a single cue without one borrows that of the next", []time.Duration{0, 20 * s, 30 * s}, []timeline.Pick{key(0), key(20 * s), key(20 * s), key(30 * s)}},
+		{"a single cue without one, and none to borrow", []time.Duration{0, 22 * s, 30 * s}, []timeline.Pick{key(0), early(11250 * time.Millisecond), key(22 * s), key(30 * s)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,6 +90,9 @@ func TestACueShowsTheKeyframeNearestToItsMiddle(t *testing.T) {
 			for i, c := range cues {
 				if c.Pick != tt.want[i] {
 					t.Errorf("cue %d picks %+v, want %+v", i, c.Pick, tt.want[i])
+				}
+				if !c.Shows(c.Pick.At) || c.Borrows != (c.Pick.At == c.End) {
+					t.Errorf("cue %d from %v to %v shows %v, borrowed %v", i, c.Start, c.End, c.Pick.At, c.Borrows)
 				}
 			}
 		})

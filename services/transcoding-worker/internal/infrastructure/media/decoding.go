@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/media"
 	"github.com/reelmill/reelmill/pkg/ffmpeg/fmp4"
 	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
 )
@@ -47,9 +48,13 @@ func decodingTimes(delay, end, frames int64) string {
 	return fmt.Sprintf(`setts=pts=PTS:dts=%s:duration=st(0\,%s);%s`, at, at, span)
 }
 
-// closing returns a bitstream filter for a copy of a rendition of video into one file, so that the file ends when the
-// last frame does. ffmpeg does not pass on how long the frames of segments last: for the last one it takes the span
-// of a frame at the rate of the film. Two things in the file depend on that span, and both are to be right: the sum
+// opusFrame is how many ticks of its clock, of 48 kHz, a frame lasts that the encoder of Opus makes: 20 ms.
+const opusFrame = 960
+
+// closing returns a bitstream filter for a copy of a rendition into one file, so that the file ends when the last
+// frame does; empty where none is needed. ffmpeg does not pass on how long the frames of segments last. For the last
+// frame of AAC it knows. For that of Opus it takes 0, and readers drop it. For the last one of a film it takes the
+// span of a frame at the film's rate. Two things in the file depend on that span, and both are to be right: the sum
 // of all spans of decoding, which is how long the track lasts, and the last end of a frame that is shown, where
 // the edit list ends. So
 //
@@ -62,6 +67,12 @@ func closing(r transcode.Rendition) (string, error) {
 	head, err := readInit(r.Init)
 	if err != nil {
 		return "", err
+	}
+	if head.Kind != media.KindVideo {
+		if head.Codecs == "opus" {
+			return fmt.Sprintf("setts=pts=PTS:dts=DTS:duration=%d", opusFrame), nil
+		}
+		return "", nil
 	}
 	var frames int64
 	var s fmp4.Segment

@@ -51,11 +51,11 @@ func (e *Encoder) Join(ctx context.Context, parts []transcode.Rendition, path st
 		if l := threeLetters(r.Language); l != "" {
 			out.Options = append(out.Options, option(fmt.Sprintf("metadata:s:%d", i), "language="+l))
 		}
-		if r.Kind == media.KindVideo {
-			times, err := closing(r)
-			if err != nil {
-				return err
-			}
+		times, err := closing(r)
+		if err != nil {
+			return err
+		}
+		if times != "" {
 			out.Options = append(out.Options, option(fmt.Sprintf("bsf:%d", i), times))
 		}
 	}

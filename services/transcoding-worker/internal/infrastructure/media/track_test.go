@@ -310,3 +310,36 @@ func TestTheReceiverEndsTheRun(t *testing.T) {
 		t.Errorf("Chunk = %v after %d files", err, n)
 	}
 }
+
+// TestJoinedSoundIsWhole joins tracks of each codec into a file of their own: its packets are theirs, and it ends
+// when they do.
+func TestJoinedSoundIsWhole(t *testing.T) {
+	for _, codec := range []contract.AudioCodec{contract.AAC, contract.Opus} {
+		for _, seconds := range []string{"2", "4.013", "7"} {
+			t.Run(string(codec)+" of "+seconds+" s", func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, media.Config{})
+				src := w.source(clip(t, "-f lavfi -i sine=frequency=440:sample_rate=44100:d="+seconds+" -c:a pcm_s16le -f wav"), transcode.Policy{AudioOnly: true})
+				track := w.track(src.Path, soundPlan(src, codec, 2), nil)
+				path := filepath.Join(t.TempDir(), "joined.mp4")
+				if err := w.encode.Join(t.Context(), []transcode.Rendition{track}, path, &w.meter); err != nil {
+					t.Fatal(err)
+				}
+				want, err := w.check.Packets(t.Context(), track, t.TempDir(), &w.meter)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := w.check.FilePackets(t.Context(), path, track.Kind, 0, &w.meter)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Packets != want.Packets || got.SHA256 != want.SHA256 {
+					t.Errorf("%d packets %.8s, want %d %.8s", got.Packets, got.SHA256, want.Packets, want.SHA256)
+				}
+				if a, b := got.First-want.First, got.End-want.End; a.Abs() > time.Millisecond || b.Abs() > 2*time.Millisecond {
+					t.Errorf("from %v to %v, want %v to %v", got.First, got.End, want.First, want.End)
+				}
+			})
+		}
+	}
+}
