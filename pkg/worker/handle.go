@@ -19,7 +19,6 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/contract"
 	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/pkg/core/faultinject"
-	"github.com/reelmill/reelmill/pkg/core/ident"
 	"github.com/reelmill/reelmill/pkg/core/task"
 	"github.com/reelmill/reelmill/pkg/messaging"
 )
@@ -35,6 +34,11 @@ func (r *Runtime) handle(ctx context.Context, d messaging.Delivery, dir *scratch
 	if err != nil {
 		return err
 	}
+	// Cancels are heard from before the claim: one that comes while its answer is under way, or during the ack,
+	// concerns this attempt.
+	a := r.newAttempt(env.JobID, cmd.TaskID)
+	r.add(a)
+	defer r.remove(a)
 	t, err := r.claim(ctx, cmd)
 	if dropped(err) {
 		r.Observer.HintDropped(r.cfg.Kind)
@@ -43,6 +47,7 @@ func (r *Runtime) handle(ctx context.Context, d messaging.Delivery, dir *scratch
 	if err != nil {
 		return err
 	}
+	r.claimed(a, t)
 	if err := faultinject.Point(ctx, "claim.after_before_ack"); err != nil {
 		return err
 	}
@@ -51,57 +56,14 @@ func (r *Runtime) handle(ctx context.Context, d messaging.Delivery, dir *scratch
 	if err := d.Ack(ctx); err != nil {
 		r.Log.InfoContext(ctx, "hint could not be acked", slog.String("task_id", t.ID), slog.Any("error", err))
 	}
-	r.process(ctx, t, dir, sources)
+	r.process(ctx, a, dir, sources)
 	return nil
-}
-
-// dropped reports whether a claim failed because its hint is stale or a duplicate.
-func dropped(err error) bool {
-	return errors.Is(err, task.ErrNotClaimable) || errors.Is(err, task.ErrNotFound)
-}
-
-// claimTries bounds how often a claim is tried, each time within half a heartbeat. With the pauses between them
-// all tries take less than two heartbeats, so that a claim whose answer was lost still has a heartbeat's time left
-// of its lease when it is found.
-const (
-	claimTries = 3
-	claimPause = 250 * time.Millisecond
-)
-
-// claim takes the task for an owner of this call alone: of two hints for one task that come to one process only
-// one may win, but a claim that took place although its answer was lost must be found by the next try.
-func (r *Runtime) claim(ctx context.Context, cmd contract.RunTask) (task.Task, error) {
-	if err := faultinject.Point(ctx, "claim.before"); err != nil {
-		return task.Task{}, err
-	}
-	owner := r.id + "/" + ident.New()
-	for try := 1; ; try++ {
-		t, err := r.claimAs(ctx, owner, cmd)
-		if err == nil {
-			return t, nil
-		}
-		final := try == claimTries || dropped(err) || fault.ClassOf(err) != fault.Transient
-		if final || sleep(ctx, claimPause<<try) != nil {
-			return t, fmt.Errorf("claim task %s: %w", cmd.TaskID, err)
-		}
-	}
-}
-
-func (r *Runtime) claimAs(ctx context.Context, owner string, cmd contract.RunTask) (task.Task, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Heartbeat/2)
-	defer cancel()
-	return r.update(ctx, cmd.TaskID, func(t *task.Task) error {
-		if t.Kind != r.cfg.Kind {
-			return fault.New(fault.CodeMessageUnsupported, "task %s is of kind %q", t.ID, t.Kind)
-		}
-		return t.Claim(owner, cmd.Attempt, time.Now(), r.cfg.Lease)
-	})
 }
 
 // process runs one claimed attempt to its end. Nothing that happens here goes back to the broker: what
 // is not recorded, the sweeper finds.
-func (r *Runtime) process(ctx context.Context, t task.Task, dir *scratch, sources *sourceCache) {
-	start := time.Now()
+func (r *Runtime) process(ctx context.Context, a *attempt, dir *scratch, sources *sourceCache) {
+	start, t := time.Now(), a.task
 	r.Observer.AttemptStarted(t.Kind)
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(t.Trace))
 	ctx, span := r.Tracer.Start(ctx, string(t.Kind)+" process", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
@@ -111,7 +73,7 @@ func (r *Runtime) process(ctx context.Context, t task.Task, dir *scratch, source
 		slog.Int("attempt", t.Attempt), slog.Int64("fence", t.Fence))
 	log.InfoContext(ctx, "attempt started")
 
-	result, err := r.attempt(ctx, t, dir, sources)
+	result, err := r.attempt(ctx, a, dir, sources)
 	// The outcome must be recorded although the work was cut off.
 	ctx = context.WithoutCancel(ctx)
 	outcome, rec := r.record(ctx, t, result, err)
@@ -134,9 +96,8 @@ func (r *Runtime) process(ctx context.Context, t task.Task, dir *scratch, source
 }
 
 // attempt lets the Processor work while the heartbeat holds the lease. A panic becomes an error.
-func (r *Runtime) attempt(ctx context.Context, t task.Task, dir *scratch, sources *sourceCache) (result contract.TaskResult, err error) {
-	a, err := r.newAttempt(t, dir, sources)
-	if err != nil {
+func (r *Runtime) attempt(ctx context.Context, a *attempt, dir *scratch, sources *sourceCache) (result contract.TaskResult, err error) {
+	if err := a.prepare(dir, sources); err != nil {
 		return result, err
 	}
 	defer a.close()
@@ -144,17 +105,15 @@ func (r *Runtime) attempt(ctx context.Context, t task.Task, dir *scratch, source
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(task.ErrDrain) })()
-	defer time.AfterFunc(t.Limits.StartToClose, func() { cancel(task.ErrTimeUp) }).Stop()
+	defer time.AfterFunc(a.task.Limits.StartToClose, func() { cancel(task.ErrTimeUp) }).Stop()
 
-	r.add(a)
-	defer r.remove(a)
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); a.heartbeat(beating, cancel) }()
 	defer func() { stop(); <-done }()
 	defer func() {
 		if p := recover(); p != nil {
-			r.Log.ErrorContext(ctx, "processor panicked", slog.String("task_id", t.ID), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			r.Log.ErrorContext(ctx, "processor panicked", slog.String("task_id", a.task.ID), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 			err = fault.New(fault.CodeInternal, "the worker met an unexpected condition")
 		}
 	}()

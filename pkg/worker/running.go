@@ -23,10 +23,10 @@ import (
 	"github.com/reelmill/reelmill/pkg/core/task"
 )
 
-// attempt is one claimed attempt that is being processed. It implements Attempt.
+// attempt is one attempt that is being claimed or processed. It implements Attempt from prepare on.
 type attempt struct {
 	r       *Runtime
-	task    task.Task
+	task    task.Task // guarded by the runtime's mutex until it is claimed, unchanged from then on
 	dir     string
 	sources *sourceCache
 	wake    chan struct{}
@@ -42,12 +42,16 @@ type attempt struct {
 
 var _ Attempt = (*attempt)(nil)
 
-func (r *Runtime) newAttempt(t task.Task, dir *scratch, sources *sourceCache) (*attempt, error) {
-	path, err := dir.attempt()
-	if err != nil {
-		return nil, err
-	}
-	return &attempt{r: r, task: t, dir: path, sources: sources, wake: make(chan struct{}, 1)}, nil
+// newAttempt returns what stands for an attempt at a task of the job before it is claimed.
+func (r *Runtime) newAttempt(jobID, taskID string) *attempt {
+	return &attempt{r: r, task: task.Task{ID: taskID, JobID: jobID}, wake: make(chan struct{}, 1)}
+}
+
+// prepare gives the attempt what it works with.
+func (a *attempt) prepare(dir *scratch, sources *sourceCache) (err error) {
+	a.dir, err = dir.attempt()
+	a.sources = sources
+	return err
 }
 
 // close deletes the attempt's files and lets go of its sources.

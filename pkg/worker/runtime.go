@@ -111,7 +111,7 @@ type Runtime struct {
 	started time.Time
 
 	mu      sync.Mutex
-	running map[string]*attempt // by task id
+	running map[*attempt]struct{} // those whose claim is under way as well
 }
 
 // New returns a worker that does nothing before Run. It does no I/O.
@@ -129,7 +129,7 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 	if deps.Tracer == nil {
 		deps.Tracer = noopTracer()
 	}
-	return &Runtime{Deps: deps, cfg: cfg, id: cfg.Name + "-" + ident.New(), source: "/reelmill/" + cfg.Name, running: map[string]*attempt{}}, nil
+	return &Runtime{Deps: deps, cfg: cfg, id: cfg.Name + "-" + ident.New(), source: "/reelmill/" + cfg.Name, running: map[*attempt]struct{}{}}, nil
 }
 
 // ID returns the id under which this worker claims tasks and tells that it is alive.
@@ -206,8 +206,10 @@ func (r *Runtime) tasks() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ids := make([]string, 0, len(r.running))
-	for id := range r.running {
-		ids = append(ids, id)
+	for a := range r.running {
+		if a.task.State == task.Running {
+			ids = append(ids, a.task.ID)
+		}
 	}
 	return ids
 }
@@ -225,23 +227,30 @@ func (r *Runtime) onCancel(_ context.Context, m messaging.Message) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range r.running {
-		if a.task.JobID == env.JobID && (data.Step == "" || data.Step == a.task.Step) {
+	for a := range r.running {
+		// The step of a task that is only being claimed is not known yet.
+		if a.task.JobID == env.JobID && (data.Step == "" || a.task.Step == "" || data.Step == a.task.Step) {
 			a.beatNow()
 		}
 	}
 }
 
+// add lets broadcasts find the attempt from now on, until remove.
 func (r *Runtime) add(a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running[a.task.ID] = a
+	r.running[a] = struct{}{}
+}
+
+// claimed notes the task that an attempt has claimed.
+func (r *Runtime) claimed(a *attempt, t task.Task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.task = t
 }
 
 func (r *Runtime) remove(a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.running[a.task.ID] == a {
-		delete(r.running, a.task.ID)
-	}
+	delete(r.running, a)
 }

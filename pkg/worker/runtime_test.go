@@ -48,7 +48,9 @@ type bench struct {
 	storeDown atomic.Bool
 	// fate, where set, says what becomes of each database call of the worker otherwise; see databasetest.Faulty.
 	fate atomic.Pointer[func(op string) faultinject.Kind]
-	stop func() error
+	// window, where set, is called by the worker's adapters at the moment of which it is told.
+	window atomic.Pointer[func(moment)]
+	stop   func() error
 }
 
 // processor is what a Processor does.
@@ -86,7 +88,7 @@ func startWorker(t *testing.T, p processor) *bench {
 		return faultinject.None
 	}))
 	w, err := worker.New(worker.Config{Kind: contract.KindThumbnail, Name: "test-worker", Scratch: b.scratch, Slots: 2}, worker.Deps{
-		Tasks: seenTasks, Workers: seenWorkers, Blobs: b.blobs, Publisher: broker, Consumer: broker, Processor: bound{b, p}, Log: slog.New(slog.DiscardHandler)})
+		Tasks: windowedTasks{seenTasks, b}, Workers: seenWorkers, Blobs: b.blobs, Publisher: broker, Consumer: windowedConsumer{broker, b}, Processor: bound{b, p}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
