@@ -19,6 +19,8 @@ var (
 	ErrWallClock = errors.New("wall clock limit reached")
 	// ErrStdoutLimit means that the program wrote more than Command.MaxStdoutBytes.
 	ErrStdoutLimit = errors.New("standard output exceeds its limit")
+	// ErrStdoutCut means that Command.Stdout was so slow that the end of what the program wrote was lost.
+	ErrStdoutCut = errors.New("standard output was cut")
 	// ErrIncomplete means that ffmpeg exited with 0 but never reported that it had finished.
 	ErrIncomplete = errors.New("exited without reporting its end")
 	// ErrNoSandbox means that the program did not call sandbox.Main before it used a Runner.

@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// burstBytes is what the actor "burst" writes behind its first line; a pipe of Linux holds 64 KiB.
+const burstBytes = 60_000
+
 // act is what this program does in place of ffmpeg.
 func act(name string, args []string) int {
 	switch name {
@@ -49,6 +52,9 @@ func act(name string, args []string) int {
 			b, _ := os.ReadFile("/proc/self/" + f)
 			fmt.Printf("%s\n%s", f, b)
 		}
+	case "burst": // less than a pipe holds: it has exited before any of it is read
+		pipe, _ := os.Readlink("/proc/self/fd/1")
+		fmt.Printf("%s\n%s", pipe, strings.Repeat("x", burstBytes))
 	case "flood":
 		for {
 			fmt.Println(strings.Repeat("x", 1000))

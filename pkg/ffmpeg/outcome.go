@@ -35,6 +35,8 @@ func (p *process) outcome(res Result) error {
 		return p.stdout.failure(p.c.Program)
 	case res.ExitCode != 0:
 		return p.exitError(res)
+	case p.cut:
+		return fault.Wrap(fault.CodeFFmpegFailed, ErrStdoutCut, "not all that %s wrote was taken in", p.c.Program)
 	case p.progress && !res.Progress.Ended && !p.c.EndUnseen:
 		return fault.Wrap(fault.CodeFFmpegFailed, ErrIncomplete, "%s ended early", p.c.Program)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // pipeGrace is how long pipes may stay open once the program has ended. Its group is killed by then,
-// so they close at once unless something left the group.
+// so they close at once unless something left the group, or what takes in standard output is held up.
 const pipeGrace = 2 * time.Second
 
 // process is one run, from start to the end of its group.
@@ -38,6 +38,7 @@ type process struct {
 	last   Progress
 	reason error // why the run was stopped, nil where it ended by itself
 	status string
+	cut    bool // the end of standard output was lost
 }
 
 func (r *Runner) newProcess(c Command, progress bool) (*process, error) {
@@ -101,7 +102,7 @@ func (p *process) start() error {
 	return err
 }
 
-// wait returns when the program has ended, nothing of its group is left, and all of its output is read.
+// wait returns when the program has ended, nothing of its group is left, and its output is read or cut.
 func (p *process) wait(ctx context.Context) {
 	var readers, supervisor sync.WaitGroup
 	if p.progress {
@@ -119,7 +120,9 @@ func (p *process) wait(ctx context.Context) {
 	close(exited)
 	supervisor.Wait()
 
-	_ = p.cmd.Wait() // its errors repeat what ProcessState and the writers say
+	// The other errors of Wait repeat what ProcessState and the writers say. Standard error may end early: what it
+	// is kept for is its end, which the program had written before it exited.
+	p.cut = errors.Is(p.cmd.Wait(), exec.ErrWaitDelay) && p.stdout != nil
 	awaitGroupEnd(p.cmd.Process.Pid)
 	if p.progress {
 		_ = p.progressRead.SetReadDeadline(time.Now().Add(pipeGrace))

@@ -65,8 +65,8 @@ func (r *Runner) Tools() Tools { return r.tools }
 // A context that ends kills the process group at once, or gently where its cause is ErrDrain; the
 // error then wraps the cause. Errors and their codes: ErrStalled (ffmpeg_stalled), ErrWallClock and a
 // context's deadline (task_timeout), an *ExitError whose Limit is set and ErrStdoutLimit
-// (limit_exceeded), any other *ExitError and ErrIncomplete (ffmpeg_failed), a program that cannot be
-// started (ffmpeg_missing), ErrNoSandbox (internal). An error of Stdout keeps its own code.
+// (limit_exceeded), any other *ExitError, ErrIncomplete and ErrStdoutCut (ffmpeg_failed), a program that
+// cannot be started (ffmpeg_missing), ErrNoSandbox (internal). An error of Stdout keeps its own code.
 func (r *Runner) Run(ctx context.Context, c Command) (Result, error) {
 	return r.run(ctx, c, c.Program == FFmpeg)
 }
