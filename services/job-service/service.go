@@ -29,6 +29,7 @@ import (
 	"github.com/reelmill/reelmill/services/job-service/internal/application/effects"
 	"github.com/reelmill/reelmill/services/job-service/internal/application/jobs"
 	"github.com/reelmill/reelmill/services/job-service/internal/application/orchestrator"
+	"github.com/reelmill/reelmill/services/job-service/internal/application/uploads"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/access"
 	"github.com/reelmill/reelmill/services/job-service/internal/infrastructure/keys"
 	"github.com/reelmill/reelmill/services/job-service/internal/infrastructure/observe"
@@ -48,6 +49,7 @@ type Deps struct {
 	Database       database.Database
 	Blobs          blob.Store
 	Presigner      blob.Presigner
+	Uploads        blob.Sweeper
 	Publisher      messaging.Publisher
 	Consumer       messaging.Consumer
 	Log            *slog.Logger
@@ -108,7 +110,7 @@ func openStores(lazy database.Database) (observe.Stores, error) {
 func (s *Service) newSaga() *effects.Executor {
 	publisher := middleware.Publisher(s.deps.Publisher, s.deps.TracerProvider)
 	s.dispatcher = dispatch.New(s.stores.Tasks, s.stores.Workers, publisher, s.deps.Log, dispatch.Config{Source: effects.Source})
-	executor := effects.New(s.stores.Tasks, s.stores.Workers, s.deps.Blobs, publisher, s.dispatcher.Wake)
+	executor := effects.New(s.stores.Tasks, s.stores.Workers, s.deps.Blobs, s.deps.Uploads, publisher, s.dispatcher.Wake)
 	s.orchestrator = orchestrator.New(s.stores.Jobs, s.stores.Tasks, executor, s.dispatcher, s.metrics, s.deps.Log, orchestrator.Config{
 		Timing: s.cfg.timing(), Workers: s.cfg.Workers, SweepInterval: s.cfg.SweepInterval})
 	s.replies = middleware.Handler(consumer.New(s.stores.Tasks, s.orchestrator, s.dispatcher.Wake, s.metrics, s.deps.Log).Handle, s.deps.TracerProvider)
@@ -163,6 +165,7 @@ func (s *Service) Work(ctx context.Context) error {
 			return s.deps.Consumer.Consume(ctx, messaging.Subscription{Queue: contract.QueueReply, Concurrency: 8, Prefetch: 64,
 				DrainTimeout: 5 * time.Second}, s.replies)
 		}},
+		lifecycle.Component{Name: "uploads", Run: uploads.New(s.deps.Uploads, s.deps.Log).Run},
 		lifecycle.Component{Name: "metrics", Run: func(ctx context.Context) error {
 			return s.metrics.Run(ctx, s.stores, s.cfg.SampleInterval, s.deps.Log)
 		}})

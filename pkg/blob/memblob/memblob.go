@@ -32,7 +32,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Store is a blob.Store and blob.Presigner in memory. Its methods may be called concurrently.
+// Store is a blob.Store, blob.Presigner and blob.Sweeper in memory. Its methods may be called concurrently.
 type Store struct {
 	publicURL string
 	now       func() time.Time
@@ -40,6 +40,7 @@ type Store struct {
 
 	mu      sync.RWMutex
 	objects map[string]stored
+	uploads []upload
 }
 
 // stored is an object; its content is never changed once it is stored.
@@ -51,6 +52,7 @@ type stored struct {
 var (
 	_ blob.Store     = (*Store)(nil)
 	_ blob.Presigner = (*Store)(nil)
+	_ blob.Sweeper   = (*Store)(nil)
 	_ blob.Presigner = clocked{}
 )
 

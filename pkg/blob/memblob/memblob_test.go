@@ -13,9 +13,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	blobtest.Run(t, blobtest.Features{Presign: true}, func(t *testing.T) blobtest.Subject {
+	blobtest.Run(t, blobtest.Features{Presign: true, Uploads: true}, func(t *testing.T) blobtest.Subject {
 		s := blobtest.NewMem(t)
-		return blobtest.Subject{Store: s, PresignerAt: s.PresignerAt}
+		return blobtest.Subject{Store: s, PresignerAt: s.PresignerAt, BeginUpload: s.BeginUpload}
 	})
 }
 

@@ -88,7 +88,7 @@ func (s *system) inProcess(recorder *telemetrytest.Recorder) {
 		t.Fatal(err)
 	}
 	jobs, err1 := jobservice.New(jobservice.Config{HTTP: httpserver.Config{Addr: strings.TrimPrefix(s.api.base, "http://")}}, jobservice.Deps{
-		Database: db, Blobs: blobs, Presigner: blobs, Publisher: broker, Consumer: broker, Log: log,
+		Database: db, Blobs: blobs, Presigner: blobs, Uploads: blobs, Publisher: broker, Consumer: broker, Log: log,
 		TracerProvider: recorder.TracerProvider, Registerer: prometheus.NewRegistry()})
 	worker, err2 := thumbnailworker.New(thumbnailworker.Config{Scratch: filepath.Join(t.TempDir(), "scratch")}, thumbnailworker.Deps{FFmpeg: runner, Deps: assembly.Deps{
 		Database: db, Blobs: blobs, Publisher: broker, Consumer: broker, Log: log,

@@ -41,7 +41,7 @@ func (serve) Run(s session) error {
 }
 
 func depsOf(p *platform.Platform) jobservice.Deps {
-	return jobservice.Deps{Database: p.Database, Blobs: p.Blobs, Presigner: p.Blobs, Publisher: p.Broker, Consumer: p.Broker,
+	return jobservice.Deps{Database: p.Database, Blobs: p.Blobs, Presigner: p.Blobs, Uploads: p.Blobs, Publisher: p.Broker, Consumer: p.Broker,
 		Log: p.Log, TracerProvider: p.TracerProvider(), Registerer: p.Registry}
 }
 

@@ -26,14 +26,15 @@ type Executor struct {
 	tasks     task.Repository
 	workers   task.WorkerRepository
 	blobs     blob.Store
+	uploads   blob.Sweeper
 	publisher messaging.Publisher
 	dispatch  func()
 }
 
-// New returns an executor over these stores. dispatch is called, and must not block, after tasks were
+// New returns an executor over these stores; uploads sweeps the one of blobs. dispatch is called, and must not block, after tasks were
 // made.
-func New(tasks task.Repository, workers task.WorkerRepository, blobs blob.Store, publisher messaging.Publisher, dispatch func()) *Executor {
-	return &Executor{tasks: tasks, workers: workers, blobs: blobs, publisher: publisher, dispatch: dispatch}
+func New(tasks task.Repository, workers task.WorkerRepository, blobs blob.Store, uploads blob.Sweeper, publisher messaging.Publisher, dispatch func()) *Executor {
+	return &Executor{tasks: tasks, workers: workers, blobs: blobs, uploads: uploads, publisher: publisher, dispatch: dispatch}
 }
 
 // Execute executes one effect of the job and returns the event that says so. An error means that it is
@@ -112,6 +113,7 @@ func (x *Executor) publishEvent(ctx context.Context, j job.Job, e job.Effect) er
 // deleteOutputs deletes what the job stored and did not publish: everything for a job that was undone,
 // what no manifest names for a completed one.
 func (x *Executor) deleteOutputs(ctx context.Context, j job.Job) error {
+	x.abortUploads(ctx, j.OutputPrefix())
 	if j.ManifestKey == "" {
 		if _, err := blob.DeletePrefix(ctx, x.blobs, j.OutputPrefix()); err != nil {
 			return fmt.Errorf("delete the outputs of job %s: %w", j.ID, err)
@@ -155,6 +157,7 @@ func (x *Executor) deleteOutputs(ctx context.Context, j job.Job) error {
 // Erase deletes every object and task of a job and returns the keys that it deleted in this call. The
 // record of the job itself is the caller's to delete, last.
 func (x *Executor) Erase(ctx context.Context, j job.Job) ([]string, error) {
+	x.abortUploads(ctx, j.Prefix())
 	keys, err := blob.DeletePrefix(ctx, x.blobs, j.Prefix())
 	if err != nil {
 		return keys, fmt.Errorf("delete the objects of job %s: %w", j.ID, err)

@@ -46,7 +46,7 @@ func newBench(t *testing.T, around func(blob.Store) blob.Store) *bench {
 	if around != nil {
 		store = around(store)
 	}
-	b.Executor = effects.New(b.tasks, b.workers, store, &jobstest.Publisher{}, func() {})
+	b.Executor = effects.New(b.tasks, b.workers, store, b.blobs, &jobstest.Publisher{}, func() {})
 	p, err := pipeline.New("p", 1, []pipeline.Step{{Name: "film", Kind: contract.KindTranscode}})
 	if err != nil {
 		t.Fatal(err)

@@ -89,6 +89,9 @@ func (s Step) count(plan *contract.TranscodePlan) (int, error) {
 	}
 }
 
+// LongestAttempt is how long an attempt of any task may take at most.
+const LongestAttempt = 24 * time.Hour
+
 // Bounds of one attempt. They end work that will not end by itself; what is slow must fit into them.
 const (
 	// Fetching a source and decoding its keyframes takes less than this at 2 MiB/s, which is slower than any
@@ -98,7 +101,6 @@ const (
 	encodeTime      = 10 * time.Minute
 	encodeFactor    = 60 // a ladder from 2160p takes about 10 s a second on one processor
 	handleFactor    = 4  // decoding or copying everything takes less than a second a second
-	longestAttempt  = 24 * time.Hour
 	maxAttempts     = 3
 	maxCrashes      = 3
 	hintTimeout     = 30 * time.Second
@@ -126,6 +128,6 @@ func (s Step) Limits(in Input) task.Limits {
 	case s.Op != "" && in.Plan != nil:
 		span = encodeTime + bySize + handleFactor*in.Plan.Duration.Duration()
 	}
-	return task.Limits{MaxAttempts: maxAttempts, MaxCrashes: maxCrashes, StartToClose: min(span, longestAttempt),
+	return task.Limits{MaxAttempts: maxAttempts, MaxCrashes: maxCrashes, StartToClose: min(span, LongestAttempt),
 		HintTimeout: hintTimeout, BackoffBase: backoffBase, BackoffCap: backoffCap}
 }

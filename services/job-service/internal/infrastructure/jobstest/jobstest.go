@@ -80,7 +80,7 @@ func New(t testing.TB, cfg Config) *Bench {
 	b.must(errors.Join(err1, err2))
 	workers, err := taskstore.OpenWorkers(t.Context(), db)
 	b.must(err)
-	executor := effects.New(b.Tasks, workers, store, b.Published, func() {})
+	executor := effects.New(b.Tasks, workers, store, b.Blobs, b.Published, func() {})
 	b.orchestrator = orchestrator.New(b.Jobs, b.Tasks, executor, still{}, still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: cfg.Jobs.Timing})
 	b.Service = jobs.New(jobs.Deps{Jobs: b.Jobs, Tasks: b.Tasks, Blobs: store, Presigner: b.Blobs, Orchestrator: b.orchestrator, Eraser: executor}, cfg.Jobs)
 	return b
