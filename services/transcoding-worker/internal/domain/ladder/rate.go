@@ -7,20 +7,26 @@ import "github.com/reelmill/reelmill/pkg/core/media"
 // millisecond off its time.
 const maxDivisor = 4
 
-// CapRate returns the frame rate of outputs: that of the source where it is at most the cap, else the source's
-// divided by the smallest number, up to four, that brings it there (120 gives 60, 100 gives 50, 119.88
-// gives 59.94, 144 gives 48), so that every frame is shown equally long, and above that the cap itself (1000
-// gives 60). An unknown rate stays unknown; a cap below 1 is none.
+// slack is up to how many hundredths of the cap a rate meets it. The clocks of cameras are not exact, and the
+// average that a file declares is less so: 60.03 frames per second are meant to be 60, and to halve them would
+// cost a viewer every other frame.
+const slack = 101
+
+// CapRate returns the frame rate of outputs: that of the source where it is at most the cap or a hundredth more,
+// else the source's divided by the smallest number, up to four, that brings it there (120 gives 60, 100 gives 50,
+// 119.88 gives 59.94, 144 gives 48), so that every frame is shown equally long, and above that the cap itself
+// (1000 gives 60). An unknown rate stays unknown; a cap below 1 is none.
 func CapRate(rate media.FrameRate, limit int) media.FrameRate {
 	if !rate.Known() || limit < 1 {
 		return rate
 	}
 	frames, seconds := int64(rate.Num), int64(rate.Den)
-	if frames <= int64(limit)*seconds {
+	most := int64(limit) * seconds * slack
+	n := (frames*100 + most - 1) / most
+	switch {
+	case n <= 1:
 		return rate
-	}
-	n := (frames + int64(limit)*seconds - 1) / (int64(limit) * seconds)
-	if n > maxDivisor {
+	case n > maxDivisor:
 		return media.FrameRate{Num: limit, Den: 1}
 	}
 	d := gcd(frames, seconds*n)
