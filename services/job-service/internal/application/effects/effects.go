@@ -31,8 +31,8 @@ type Executor struct {
 	dispatch  func()
 }
 
-// New returns an executor over these stores; uploads sweeps the one of blobs. dispatch is called, and must not block, after tasks were
-// made.
+// New returns an executor over these stores; uploads sweeps the one of blobs. dispatch is called, and must not block,
+// after tasks were made.
 func New(tasks task.Repository, workers task.WorkerRepository, blobs blob.Store, uploads blob.Sweeper, publisher messaging.Publisher, dispatch func()) *Executor {
 	return &Executor{tasks: tasks, workers: workers, blobs: blobs, uploads: uploads, publisher: publisher, dispatch: dispatch}
 }

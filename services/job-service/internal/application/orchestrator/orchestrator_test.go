@@ -54,11 +54,12 @@ func begin(t *testing.T, broker messaging.Publisher, wrap func(blob.Store) blob.
 	if err != nil {
 		t.Fatal(err)
 	}
-	var blobs blob.Store = memblob.New(memblob.Config{})
+	stored := memblob.New(memblob.Config{})
+	var blobs blob.Store = stored
 	if wrap != nil {
 		blobs = wrap(blobs)
 	}
-	x := effects.New(b.tasks, workers, blobs, broker, func() {})
+	x := effects.New(b.tasks, workers, blobs, stored, broker, func() {})
 	b.Orchestrator = orchestrator.New(b.jobs, b.tasks, slow{x}, still{}, still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: timing()})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
