@@ -76,3 +76,13 @@ func run(t testing.TB, name string, args ...string) string {
 	}
 	return out.String()
 }
+
+// written returns a file with that text.
+func written(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

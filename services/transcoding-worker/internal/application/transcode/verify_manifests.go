@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -70,70 +69,6 @@ func (f *follower) resolve(from, uri string) (contract.Output, error) {
 	}
 	f.named[to] = true
 	return o, nil
-}
-
-func (f *follower) multivariant(ctx context.Context, o contract.Output) error {
-	f.named[o.Path] = true
-	text, err := f.v.read(ctx, o)
-	if err != nil {
-		return err
-	}
-	m, err := hls.ParseMultivariant(text)
-	if err != nil {
-		return invalid("%s cannot be read: %v", o.Path, err)
-	}
-	seen := 0
-	for _, r := range m.Renditions {
-		if r.URI == "" {
-			continue
-		}
-		seen++
-		if err := f.playlist(ctx, o.Path, r.URI, false); err != nil {
-			return err
-		}
-	}
-	for _, variant := range m.Variants {
-		seen++
-		if err := f.playlist(ctx, o.Path, variant.URI, false); err != nil {
-			return err
-		}
-		if err := f.variant(o.Path, variant); err != nil {
-			return err
-		}
-	}
-	for _, k := range m.KeyFrames {
-		if err := f.playlist(ctx, o.Path, k.URI, true); err != nil {
-			return err
-		}
-	}
-	f.v.found("playlists", o.Path, "%d playlists name %d objects, all of which are stored as recorded", seen+len(m.KeyFrames), len(f.named))
-	return nil
-}
-
-// variant compares what is said of a variant with what ffprobe and the boxes say of it.
-func (f *follower) variant(from string, variant hls.Variant) error {
-	name := path.Base(path.Dir(path.Join(path.Dir(from), variant.URI)))
-	m, ok := f.v.measured[name]
-	if !ok {
-		return invalid("%s has a variant %s that nobody made", from, variant.URI)
-	}
-	declared := strings.Split(variant.Codecs, ",")
-	if !slices.Contains(declared, m.Codecs) {
-		return invalid("variant %s declares the codecs %q, it has %q", name, variant.Codecs, m.Codecs)
-	}
-	if err := sameCodec(m.Codecs, f.v.described[name]); err != nil {
-		return fmt.Errorf("variant %s: %w", name, err)
-	}
-	for _, t := range f.v.parts.tracks {
-		if t.kind == media.KindAudio && !slices.Contains(declared, f.v.measured[t.name].Codecs) {
-			return invalid("variant %s declares the codecs %q, its sound has %q", name, variant.Codecs, f.v.measured[t.name].Codecs)
-		}
-	}
-	if m.Size.Valid() && variant.Resolution != m.Size {
-		return invalid("variant %s declares %v, it has %v", name, variant.Resolution, m.Size)
-	}
-	f.v.found("codecs", name, "%s, as ffprobe reads it", variant.Codecs)
-	return nil
 }
 
 // playlist checks one media playlist.
@@ -208,40 +143,6 @@ func (f *follower) length(playlist string, m hls.Media) error {
 			return invalid("%s has %d of %d segments", playlist, len(m.Segments), len(p.segments))
 		}
 	}
-	return nil
-}
-
-// dash checks that a DASH manifest names what was made, and lasts as long.
-func (f *follower) dash(ctx context.Context, o contract.Output) error {
-	f.named[o.Path] = true
-	text, err := f.v.read(ctx, o)
-	if err != nil {
-		return err
-	}
-	d, err := parseDASH(text)
-	if err != nil {
-		return invalid("%s cannot be read: %v", o.Path, err)
-	}
-	for _, uri := range d.uris {
-		if _, err := f.resolve(o.Path, uri); err != nil {
-			return err
-		}
-	}
-	want := 0
-	for _, p := range slices.Concat(f.v.parts.rungs, f.v.parts.tracks) {
-		if p.kind == media.KindSubtitle {
-			want++
-		} else {
-			want += 1 + len(p.segments)
-		}
-	}
-	if len(d.uris) != want {
-		return invalid("%s names %d objects, want %d", o.Path, len(d.uris), want)
-	}
-	if off := d.duration - f.v.plan.Duration.Duration(); off.Abs() > soundSlack && !f.v.plan.Damaged {
-		return invalid("%s lasts %v, the source %v", o.Path, d.duration, f.v.plan.Duration.Duration())
-	}
-	f.v.found("playlists", o.Path, "names %d objects, all of which are stored as recorded", len(d.uris))
 	return nil
 }
 
