@@ -185,10 +185,10 @@ func (c chunkComposer) timed() []args.Filter {
 }
 
 // shift makes times count from the origin. AVI files have times of decoding only, and decoders then tell
-// times that are later than that by their own delay: there the first frame is shown when the plan says, unless
-// the film is damaged and that frame may be missing.
+// times that are later than that by their own delay: there the first frame is shown when the plan says, also
+// where frames are made of it that stand at a grid, unless the film is damaged and that frame may be missing.
 func (c chunkComposer) shift() args.Filter {
-	if c.plan.Format == "avi" && c.index == 0 && !c.plan.Damaged && !c.video.Resample {
+	if c.plan.Format == "avi" && c.index == 0 && !c.plan.Damaged {
 		return args.StartAt(c.clock.ticks(c.chunk.Cuts[0].Duration()))
 	}
 	return args.Shift(-c.clock.ticks(c.plan.Origin.Duration()))

@@ -1,0 +1,34 @@
+package media_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/reelmill/reelmill/pkg/core/contract"
+	coremedia "github.com/reelmill/reelmill/pkg/core/media"
+	"github.com/reelmill/reelmill/services/transcoding-worker/internal/application/transcode"
+	"github.com/reelmill/reelmill/services/transcoding-worker/internal/infrastructure/media"
+)
+
+// TestAVIIsResampledToo has B-frames in AVI, whose decoder tells times that are late by its delay, above the cap.
+func TestAVIIsResampledToo(t *testing.T) {
+	w := newWorld(t, media.Config{})
+	path := clip(t, `-f lavfi -i color=black:s=96x64:r=120:d=4,drawbox=color=white:t=fill:enable=gte(t\,2) -c:v libx264 -preset fast -bf 3 -pix_fmt yuv420p -f avi`)
+	src, err := w.inspect.Inspect(t.Context(), path, transcode.Policy{})
+	if err != nil || !src.Whole {
+		t.Fatalf("Inspect = whole %v, %v", src.Whole, err)
+	}
+	p := unsplit(planOf(src, wish{perSegment: 120, perChunk: 1, rungs: []contract.Rung{rung(96, 64)}, change: func(v *contract.VideoPlan) {
+		v.Resample, v.FrameRate = true, coremedia.FrameRate{Num: 60, Den: 1}
+	}}))
+	film := w.film(src.Path, p).rendition(0)
+	for i, s := range w.measure(film, p.Video.Frames).Segments {
+		if off := s.FirstPTS - p.Video.Chunks[0].Cuts[i].Duration(); off.Abs() > 1e6 {
+			t.Errorf("segment %d begins %v off its place", i+1, off)
+		}
+	}
+	// Sound is not late in AVI, so the picture must not be.
+	if at := whitens(t, together(t, film)); math.Abs(at-2) > 0.001 {
+		t.Errorf("the picture turns white at %v, want 2", at)
+	}
+}
