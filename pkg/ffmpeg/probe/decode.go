@@ -21,6 +21,9 @@ type Decoded struct {
 // Decode decodes the picture and the primary audio of a file that Inspect accepted, from beginning to
 // end, and returns source_corrupt at the first damaged packet. It is the only check that sees damage
 // inside media data, and costs what decoding costs: limits bound it.
+//
+// It decodes with one thread: where several decode frames at once, ffmpeg (5.1) may lose the mark that a frame was
+// concealed, and whether damage is found is a matter of luck.
 func (pr *Prober) Decode(ctx context.Context, path string, rep Report, p Policy, limits ffmpeg.Limits) (Decoded, error) {
 	out := args.Output{Path: "null", Format: "null", PassthroughTiming: true}
 	if v, ok := rep.Picture(); ok {
@@ -33,7 +36,7 @@ func (pr *Prober) Decode(ctx context.Context, path string, rep Report, p Policy,
 		return Decoded{}, fault.New(fault.CodeSourceUnsupported, "the file has nothing that can be decoded")
 	}
 	argv, err := args.Build(args.Plan{
-		Inputs:   []args.Input{{Path: path, Guard: p.withDefaults().guard()}},
+		Inputs:   []args.Input{{Path: path, Threads: 1, Guard: p.withDefaults().guard()}},
 		Outputs:  []args.Output{out},
 		FailFast: true,
 	})

@@ -2,6 +2,7 @@ package media_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -30,5 +31,25 @@ func TestAVIIsResampledToo(t *testing.T) {
 	// Sound is not late in AVI, so the picture must not be.
 	if at := whitens(t, together(t, film)); math.Abs(at-2) > 0.001 {
 		t.Errorf("the picture turns white at %v, want 2", at)
+	}
+}
+
+// TestDamageShowsEveryTime inspects a film with a few broken pictures again and again.
+func TestDamageShowsEveryTime(t *testing.T) {
+	w := newWorld(t, media.Config{})
+	film := read(t, clip(t, "-f lavfi -i testsrc2=s=320x180:r=25:d=10 -f lavfi -i sine=d=10 "+x264+"-c:a aac -f matroska"))
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 3 {
+		at := len(film)/4 + random.IntN(len(film)/2)
+		for i := range 30 {
+			film[at+i] = byte(random.Uint32())
+		}
+	}
+	path := written(t, film)
+	for i := range 8 {
+		src, err := w.inspect.Inspect(t.Context(), path, transcode.Policy{Salvage: true})
+		if err != nil || !src.Damaged {
+			t.Errorf("inspection %d: damaged %v, %v", i+1, src.Damaged, err)
+		}
 	}
 }
