@@ -134,14 +134,21 @@ func (pr *Prober) describe(ctx context.Context, path string, p Policy, k kind) (
 	return d, nil
 }
 
+// programStream is the format of DVDs and Video CDs. Not every packet in it has a time to be shown at, and that of
+// decoding does not stand for it where frames are reordered: ffprobe works it out from the order of the packets.
+const programStream = "mpeg"
+
 // readPackets fills in what the packets of stream v say.
 func (pr *Prober) readPackets(ctx context.Context, path string, p Policy, v media.Stream, rep *Report) error {
 	idx := newIndex(v.Video.FrameRate, p.FrameTimes)
+	show := []string{"-select_streams", fmt.Sprint(v.Index),
+		"-show_entries", "packet=pts_time,dts_time,duration_time,flags", "-of", "compact=p=0",
+		"-read_intervals", fmt.Sprintf("%%+#%d", maxPackets)}
+	if rep.Info.Format == programStream {
+		show = append(show, "-fflags", "+genpts")
+	}
 	res, err := pr.run.Run(ctx, ffmpeg.Command{
-		Program: ffmpeg.FFprobe, Limits: limits, Stdout: idx, MaxStdoutBytes: -1,
-		Args: args.Probe(path, p.guard(), "-select_streams", fmt.Sprint(v.Index),
-			"-show_entries", "packet=pts_time,dts_time,duration_time,flags", "-of", "compact=p=0",
-			"-read_intervals", fmt.Sprintf("%%+#%d", maxPackets)),
+		Program: ffmpeg.FFprobe, Limits: limits, Stdout: idx, MaxStdoutBytes: -1, Args: args.Probe(path, p.guard(), show...),
 	})
 	if err != nil {
 		return verdict(err, kindKnown)
@@ -153,6 +160,9 @@ func (pr *Prober) readPackets(ctx context.Context, path string, p Policy, v medi
 		rep.damaged()
 	}
 	rep.Packets = idx.packets()
+	if rep.Info.Format == programStream {
+		rep.Packets.KeyframesUntimed = true // the times were worked out, which decoders of keyframes alone cannot
+	}
 	if rep.Packets.Count == 0 {
 		return fault.New(fault.CodeSourceCorrupt, "the video stream has no pictures")
 	}

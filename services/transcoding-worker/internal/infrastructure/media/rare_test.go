@@ -53,3 +53,22 @@ func TestDamageShowsEveryTime(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramStreamsWithFewTimes has packets that carry no time, as on DVDs: those of frames that nothing but their
+// order tells the time of.
+func TestProgramStreamsWithFewTimes(t *testing.T) {
+	w := newWorld(t, media.Config{})
+	path := clip(t, `-f lavfi -i color=gray:s=352x288:r=25:d=30,drawbox=x=mod(t*20\,80):w=10:h=10:c=white:t=fill -f lavfi -i sine=d=30 -c:v mpeg2video -bf 2 -g 12 -b:v 200k -c:a mp2 -f vob`)
+	before, err := w.inspect.Inspect(t.Context(), path, transcode.Policy{})
+	if err != nil || len(before.Times) != 750 {
+		t.Errorf("%d frames, %v, want 750", len(before.Times), err)
+	}
+	for i := 1; i < len(before.Times); i++ {
+		if step := before.Times[i] - before.Times[i-1]; (step - 40e6).Abs() > 1e6 {
+			t.Fatalf("frame %d is shown %v after the one before", i, step)
+		}
+	}
+	after := w.source(path, transcode.Policy{})
+	p := planOf(after, wish{perSegment: 100, perChunk: 4, rungs: []contract.Rung{rung(176, 144)}})
+	w.measure(w.film(after.Path, p).rendition(0), 750)
+}
