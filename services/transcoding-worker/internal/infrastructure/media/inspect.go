@@ -80,18 +80,25 @@ func unordered(info media.Info) bool {
 	return ok && info.Format == "avi" && (v.Codec == "h264" || v.Codec == "hevc")
 }
 
-// usable returns the indices of the audio streams that can be decoded and of the subtitle streams of text.
+// usable returns the indices of the audio streams that can be decoded and mixed down, and of the subtitle streams of
+// text.
 func usable(info media.Info) map[int]bool {
 	all := map[int]bool{}
 	for _, s := range info.Streams {
 		switch {
 		case s.Kind == media.KindAudio && s.Audio != nil && s.Audio.Channels > 0:
-			all[s.Index] = args.Decodable(s.Codec)
+			all[s.Index] = args.Decodable(s.Codec) && mixable(*s.Audio)
 		case s.Kind == media.KindSubtitle:
 			all[s.Index] = args.IsText(s.Codec)
 		}
 	}
 	return all
+}
+
+// mixable reports whether ffmpeg (5.1) can mix the channels down: it takes up to eight for the usual layout of that
+// many, and 16 and 24, and of others has to be told where they belong.
+func mixable(a media.Audio) bool {
+	return a.Layout != "" || a.Channels <= 8 || a.Channels == 16 || a.Channels == 24
 }
 
 func notes(rep probe.Report, p transcode.Policy) []contract.Note {
@@ -116,7 +123,7 @@ func notes(rep probe.Report, p transcode.Policy) []contract.Note {
 		}
 	}
 	if sound > 0 {
-		notes = append(notes, contract.Note{Code: "audio_dropped", Detail: fmt.Sprintf("%d audio tracks cannot be decoded and are left out", sound)})
+		notes = append(notes, contract.Note{Code: "audio_dropped", Detail: fmt.Sprintf("%d audio tracks cannot be decoded, or do not tell where their channels belong, and are left out", sound)})
 	}
 	if subtitles > 0 && !p.AudioOnly {
 		notes = append(notes, contract.Note{Code: "subtitles_dropped", Detail: fmt.Sprintf("%d subtitle tracks are no text and are left out", subtitles)})

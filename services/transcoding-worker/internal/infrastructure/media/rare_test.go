@@ -1,8 +1,13 @@
 package media_test
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/reelmill/reelmill/pkg/core/contract"
@@ -71,4 +76,29 @@ func TestProgramStreamsWithFewTimes(t *testing.T) {
 	after := w.source(path, transcode.Policy{})
 	p := planOf(after, wish{perSegment: 100, perChunk: 4, rungs: []contract.Rung{rung(176, 144)}})
 	w.measure(w.film(after.Path, p).rendition(0), 750)
+}
+
+// TestChannelsThatNobodyKnows: sound of many channels that does not tell where they belong cannot be mixed down.
+func TestChannelsThatNobodyKnows(t *testing.T) {
+	w := newWorld(t, media.Config{})
+	for channels, usable := range map[string]bool{"8": true, "9": false, "12": false} {
+		path := filepath.Join(t.TempDir(), "src")
+		cmd := exec.Command("ffmpeg", append(strings.Fields("-nostdin -v error -f lavfi -i testsrc2=s=96x64:r=25:d=1 -f s16le -ar 48000 -ac "+channels+
+			" -i pipe:0 -map 0 -map 1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a pcm_s16le -f mov"), path)...)
+		cmd.Stdin = bytes.NewReader(make([]byte, 48000*2*12))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		src, err := w.inspect.Inspect(t.Context(), path, transcode.Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		noted := slices.ContainsFunc(src.Notes, func(n contract.Note) bool { return n.Code == "audio_dropped" })
+		if src.Usable[1] != usable || noted == usable {
+			t.Errorf("%s channels: Usable = %v, Notes = %v", channels, src.Usable, src.Notes)
+		}
+		if usable {
+			w.track(src.Path, soundPlan(src, contract.AAC, 2), nil)
+		}
+	}
 }
