@@ -21,6 +21,7 @@ import (
 	"github.com/reelmill/reelmill/pkg/chassis/lifecycle"
 	"github.com/reelmill/reelmill/pkg/chassis/telemetry"
 	"github.com/reelmill/reelmill/pkg/core/contract"
+	"github.com/reelmill/reelmill/pkg/core/fault"
 	"github.com/reelmill/reelmill/pkg/database"
 	"github.com/reelmill/reelmill/pkg/database/taskstore"
 	"github.com/reelmill/reelmill/pkg/messaging"
@@ -46,15 +47,17 @@ const DefaultTenant = "default"
 
 // Deps are the adapters that the service works with. All are required.
 type Deps struct {
-	Database       database.Database
-	Blobs          blob.Store
-	Presigner      blob.Presigner
-	Uploads        blob.Sweeper
-	Publisher      messaging.Publisher
-	Consumer       messaging.Consumer
-	Log            *slog.Logger
-	TracerProvider trace.TracerProvider
-	Registerer     prometheus.Registerer
+	Database  database.Database
+	Blobs     blob.Store
+	Presigner blob.Presigner
+	Uploads   blob.Sweeper
+	Publisher messaging.Publisher
+	Consumer  messaging.Consumer
+	// BrokerBeginsEmpty says that nothing that was published before New is still under way, as with a broker in memory.
+	BrokerBeginsEmpty bool
+	Log               *slog.Logger
+	TracerProvider    trace.TracerProvider
+	Registerer        prometheus.Registerer
 }
 
 // Service is the service, ready to run once.
@@ -157,6 +160,12 @@ func (s *Service) Handler() http.Handler { return s.handler }
 
 // Work does all that Run does but answering requests.
 func (s *Service) Work(ctx context.Context) error {
+	if s.deps.BrokerBeginsEmpty {
+		if err := s.dispatcher.ForgetHints(ctx); err != nil && ctx.Err() == nil {
+			// They are sent again all the same, each when it counts as lost.
+			s.deps.Log.WarnContext(ctx, "hints of before could not be forgotten", slog.String("code", string(fault.CodeOf(err))), slog.Any("error", err))
+		}
+	}
 	return lifecycle.Run(ctx, lifecycle.Config{Log: s.deps.Log},
 		lifecycle.Component{Name: "orchestrator", Run: s.orchestrator.Run},
 		lifecycle.Component{Name: "dispatcher", Run: s.dispatcher.Run},

@@ -20,6 +20,16 @@ func (t *Task) Hinted(now time.Time) error {
 	return nil
 }
 
+// HintLost records that the hints for the present attempt are lost for sure: a queued task becomes pending again,
+// and its next hint counts as the first. ErrNotDue in every other state.
+func (t *Task) HintLost() error {
+	if t.State != Queued {
+		return fmt.Errorf("give up the hints of %s in state %s: %w", t.ID, t.State, ErrNotDue)
+	}
+	t.State, t.Hints = Pending, 0
+	return nil
+}
+
 // Claim gives the attempt to owner until now+lease, and raises the fence. A pending task that is due can
 // be claimed as well as a queued one: the hint may overtake the record that it was sent. Claiming again
 // with the same owner is no error and changes nothing, so a claim whose answer was lost can be repeated.

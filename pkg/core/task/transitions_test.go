@@ -146,6 +146,9 @@ func transitions() []call {
 		{"Hinted before it is due", func(tk *task.Task) error { return tk.Hinted(t0.Add(-1)) }, task.ErrNotDue, legal{
 			task.Queued: func(tk *task.Task) { tk.HintedAt, tk.Hints = t0.Add(-1), 2 },
 		}},
+		{"HintLost", func(tk *task.Task) error { return tk.HintLost() }, task.ErrNotDue, legal{
+			task.Queued: func(tk *task.Task) { tk.State, tk.Hints = task.Pending, 0 },
+		}},
 		{"Claim", func(tk *task.Task) error { return tk.Claim("w/9", 1, now, lease) }, task.ErrNotClaimable, legal{
 			task.Pending: claimed, task.Queued: claimed,
 		}},
@@ -257,7 +260,7 @@ func TestEveryTransitionFromEveryState(t *testing.T) {
 func TestTransitionsLeadOnlyWhereTheDiagramSays(t *testing.T) {
 	want := map[task.State][]task.State{
 		task.Pending: {task.Queued, task.Running, task.Cancelled},
-		task.Queued:  {task.Running, task.Cancelled},
+		task.Queued:  {task.Pending, task.Running, task.Cancelled},
 		task.Running: {task.Pending, task.Succeeded, task.Failed, task.Cancelled},
 	}
 	got := map[task.State]map[task.State]bool{}

@@ -76,7 +76,7 @@ func startKinds(t *testing.T, decorate func(ports) ports, kinds ...contract.Kind
 	cfg := jobservice.Config{}
 	cfg.HTTP.Addr = "127.0.0.1:0"
 	service, err := jobservice.New(cfg, jobservice.Deps{Database: p.db, Blobs: p.blobs, Presigner: blobs, Uploads: blobs, Publisher: p.publisher,
-		Consumer: p.consumer, Log: log, TracerProvider: noop.NewTracerProvider(), Registerer: prometheus.NewRegistry()})
+		Consumer: p.consumer, BrokerBeginsEmpty: true, Log: log, TracerProvider: noop.NewTracerProvider(), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

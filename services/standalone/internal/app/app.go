@@ -166,7 +166,7 @@ func (a *App) openServices(context.Context) (err error) {
 	a.jobs, err = jobservice.New(jobservice.Config{
 		HTTP: httpserver.Config{Addr: cmp.Or(a.cfg.Addr, "127.0.0.1:0")}, APIKeysFile: a.cfg.APIKeysFile, CORSOrigins: a.cfg.CORSOrigins,
 		CheckInterval: checkInterval, SweepInterval: sweepInterval, SweepDelay: sweepDelay,
-	}, jobservice.Deps{Database: a.db, Blobs: a.blobs, Presigner: a.blobs, Uploads: a.blobs, Publisher: a.broker, Consumer: a.broker,
+	}, jobservice.Deps{Database: a.db, Blobs: a.blobs, Presigner: a.blobs, Uploads: a.blobs, Publisher: a.broker, Consumer: a.broker, BrokerBeginsEmpty: true,
 		Log: a.cfg.Log, TracerProvider: a.tracing.Provider, Registerer: a.registry})
 	if err != nil {
 		return err

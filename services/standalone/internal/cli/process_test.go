@@ -267,6 +267,7 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		"a folder":                {[]string{"process", "."}, "directory"},
 		"unknown flag":            {[]string{"process", file, "--nothing"}, "--nothing"},
 		"no slots":                {[]string{"process", file, "--slots", "0"}, "--slots"},
+		"no time to drain":        {[]string{"serve", "--drain", "0s"}, "--drain"},
 		"negative time":           {[]string{"process", file, "--timeout=-1s"}, "--timeout"},
 		"missing pipeline":        {[]string{"process", file, "--pipeline", "nothing.json"}, "nothing.json"},
 		"broken pipeline":         {[]string{"process", file, "--pipeline", "no.json"}, "no.json"},

@@ -30,6 +30,9 @@ type serveCommand struct {
 // Validate is called by the parser.
 func (c *serveCommand) Validate() error {
 	err := errors.Join(checkSlots(c.Slots), checkAddr("--addr", c.Addr), checkAddr("--s3-addr", c.S3Addr), checkAddr("--ops-addr", c.OpsAddr))
+	if c.Drain <= 0 {
+		err = errors.Join(err, fmt.Errorf("--drain: want a time above 0, got %v", c.Drain))
+	}
 	for _, o := range c.CORSOrigins {
 		if flaw := jobservice.CheckOrigin(o); flaw != nil {
 			err = errors.Join(err, fmt.Errorf("--cors-origin: %w", flaw))

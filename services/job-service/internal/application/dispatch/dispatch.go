@@ -135,6 +135,28 @@ func (d *Dispatcher) dispatchKind(ctx context.Context, k contract.Kind, target i
 	return d.send(ctx, due)
 }
 
+// ForgetHints makes every queued task pending again: for a broker that begins empty, which knows none of the hints
+// that were sent before. Otherwise each would wait for its answer, up to a quarter of an hour, and take the room of
+// others. It must be called before hints are sent and before workers can have received any.
+func (d *Dispatcher) ForgetHints(ctx context.Context) error {
+	// The wait for an answer has its limit, so every queued task is due within a day. There are few: see Dispatch.
+	const all = 1 << 20
+	tasks, err := d.tasks.Overdue(ctx, time.Now().Add(24*time.Hour), all)
+	if err != nil {
+		return fmt.Errorf("find the tasks that were queued: %w", err)
+	}
+	for _, t := range tasks {
+		if t.State != task.Queued {
+			continue
+		}
+		_, err := d.tasks.Update(ctx, t.ID, func(t *task.Task) error { return t.HintLost() })
+		if err != nil && !errors.Is(err, task.ErrNotDue) && !errors.Is(err, task.ErrNotFound) {
+			return fmt.Errorf("forget the hint of task %s: %w", t.ID, err)
+		}
+	}
+	return nil
+}
+
 // Resend sends another hint for a queued task.
 func (d *Dispatcher) Resend(ctx context.Context, t task.Task) error {
 	return d.send(ctx, []task.Task{t})

@@ -144,6 +144,7 @@ func taskEdges(t *testing.T) edges {
 	invalid := fault.RecordOf(fault.New(fault.CodeSourceCorrupt, ""))
 	calls := []func(tk *task.Task, now time.Time) error{
 		func(tk *task.Task, now time.Time) error { return tk.Hinted(now) },
+		func(tk *task.Task, _ time.Time) error { return tk.HintLost() },
 		func(tk *task.Task, now time.Time) error { return tk.Claim("w", tk.Attempt, now, lease) },
 		func(tk *task.Task, now time.Time) error { return tk.Heartbeat(tk.Fence, now, lease, 1) },
 		func(tk *task.Task, now time.Time) error { return tk.Succeed(tk.Fence, []byte("{}"), now) },
