@@ -336,8 +336,12 @@ func TestJoinedSoundIsWhole(t *testing.T) {
 				if got.Packets != want.Packets || got.SHA256 != want.SHA256 {
 					t.Errorf("%d packets %.8s, want %d %.8s", got.Packets, got.SHA256, want.Packets, want.SHA256)
 				}
-				if a, b := got.First-want.First, got.End-want.End; a.Abs() > time.Millisecond || b.Abs() > 2*time.Millisecond {
-					t.Errorf("from %v to %v, want %v to %v", got.First, got.End, want.First, want.End)
+				end := want.End
+				if codec == contract.Opus {
+					end += 20 * time.Millisecond // read from segments, its last packet has no length
+				}
+				if a, b := got.First-want.First, got.End-end; a.Abs() > time.Millisecond || b.Abs() > 2*time.Millisecond {
+					t.Errorf("from %v to %v, want %v to %v", got.First, got.End, want.First, end)
 				}
 			})
 		}
