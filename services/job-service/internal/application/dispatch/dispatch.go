@@ -137,8 +137,16 @@ func (d *Dispatcher) dispatchKind(ctx context.Context, k contract.Kind, target i
 
 // ForgetHints makes every queued task pending again: for a broker that begins empty, which knows none of the hints
 // that were sent before. Otherwise each would wait for its answer, up to a quarter of an hour, and take the room of
-// others. It must be called before hints are sent and before workers can have received any.
-func (d *Dispatcher) ForgetHints(ctx context.Context) error {
+// others. It must be called before hints are sent and before workers can have received any. It does not wait long
+// for a store that hangs.
+func (d *Dispatcher) ForgetHints(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("forgetting hints panicked: %v", p)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
+	defer cancel()
 	// The wait for an answer has its limit, so every queued task is due within a day. There are few: see Dispatch.
 	const all = 1 << 20
 	tasks, err := d.tasks.Overdue(ctx, time.Now().Add(24*time.Hour), all)
