@@ -179,8 +179,7 @@ type Job struct {
 	Steps map[string]Step `json:"steps"`
 	// Target is where Compensating leads: Failed or Cancelled.
 	Target State `json:"target,omitempty"`
-	// Publishing says that the decision to publish was taken: there is no way back but failure to write, until the
-	// deadline.
+	// Publishing says that the decision to publish was taken: there is no way back but failure to write.
 	Publishing  bool            `json:"publishing,omitempty"`
 	PublishAt   time.Time       `json:"publish_at,omitzero"`
 	ManifestKey string          `json:"manifest_key,omitempty"`

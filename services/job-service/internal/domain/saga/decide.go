@@ -266,7 +266,7 @@ func (d *decision) timeouts() {
 	case d.State == job.AwaitingUpload && !d.now.Before(d.UploadBy):
 		rec := fault.RecordOf(fault.New(fault.CodeUploadExpired, "no source came within %v", d.timing.UploadWindow))
 		d.abandon(job.Failed, &rec)
-	case !d.State.Terminal() && d.State != job.Compensating && !d.Deadline.IsZero() && !d.now.Before(d.Deadline):
+	case (d.active() || d.State == job.AwaitingUpload) && !d.Deadline.IsZero() && !d.now.Before(d.Deadline):
 		rec := fault.RecordOf(fault.New(fault.CodeDeadlineExceeded, ""))
 		d.abandon(job.Failed, &rec)
 	}
@@ -295,7 +295,9 @@ func (d *decision) wakeup() time.Time {
 		earlier(d.UploadBy)
 		earlier(d.Deadline)
 	case job.Queued, job.Processing:
-		earlier(d.Deadline)
+		if !d.Publishing { // the manifest may be written already, so the deadline has no say any more
+			earlier(d.Deadline)
+		}
 		earlier(d.now.Add(d.timing.CheckInterval))
 	case job.Compensating:
 		earlier(d.now.Add(d.timing.CheckInterval))

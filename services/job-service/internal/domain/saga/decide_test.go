@@ -151,7 +151,7 @@ func TestEveryEventInEverySituation(t *testing.T) {
 		{"a while passes", saga.Woken{}, time.Minute, same},
 		{"hours pass", saga.Woken{}, late, map[string]outcome{
 			"awaiting_upload": {job.Failed, fault.CodeUploadExpired}, "queued": {job.Compensating, fault.CodeDeadlineExceeded},
-			"processing": {job.Compensating, fault.CodeDeadlineExceeded}, "publishing": {job.Compensating, fault.CodeDeadlineExceeded},
+			"processing": {job.Compensating, fault.CodeDeadlineExceeded},
 		}},
 		{"an unknown effect is done", saga.EffectDone{ID: 1 << 40}, time.Minute, same},
 		{"an unknown effect failed", saga.EffectFailed{ID: 1 << 40}, time.Minute, same},
@@ -340,6 +340,20 @@ func TestAnOptionalFilmThatLacksAPartIsGivenUp(t *testing.T) {
 	}
 	if j = decide(t, j, saga.TasksObserved{Step: "pictures", Succeeded: 1}, written); j.State != job.Completed {
 		t.Errorf("the job is %s with steps %+v", j.State, j.Steps)
+	}
+}
+
+func TestTheDeadlineOfAJobThatIsPublishedWakesNobody(t *testing.T) {
+	j := situations(t)["publishing"]
+	now := begin.Add(late)
+	for _, e := range j.Outbox {
+		var err error
+		if j, err = timing.Decide(j, saga.EffectFailed{ID: e.ID}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !now.After(j.Deadline) || !j.NextWakeup.After(now) {
+		t.Errorf("at %v a job with the deadline %v wakes at %v", now, j.Deadline, j.NextWakeup)
 	}
 }
 

@@ -22,7 +22,7 @@ type createBody struct {
 	MediaID  string            `json:"media_id,omitempty" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"Your own id for the media; jobs can be listed by it." example:"film-42"`
 	Metadata map[string]string `json:"metadata,omitempty" doc:"Up to 50 entries, 16 KiB in all, that come back with the job and its events." example:"{\"album\":\"holiday\"}"`
 	Priority string            `json:"priority,omitempty" enum:"low,normal,high" default:"normal" doc:"Which of your jobs go first."`
-	Deadline float64           `json:"deadline_seconds,omitempty" minimum:"1" maximum:"2592000" doc:"The job fails if it has not ended by then."`
+	Deadline float64           `json:"deadline_seconds,omitempty" minimum:"1" maximum:"2592000" doc:"The job fails if it has not ended by then, unless it is being published."`
 }
 
 // maxMetadataBytes bounds metadata as JSON: every event of the job carries it, in a message whose size is bounded.
