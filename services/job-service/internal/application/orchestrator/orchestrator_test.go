@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,11 +177,11 @@ func TestABrokerThatTakesNoEventsHoldsNothingUp(t *testing.T) {
 // undeletable counts deletions and refuses them, as a bucket does whose policy lacks the right.
 type undeletable struct {
 	blob.Store
-	refused *int
+	refused *atomic.Int64
 }
 
 func (u undeletable) Delete(context.Context, ...string) error {
-	*u.refused++
+	u.refused.Add(1)
 	return errors.New("access denied")
 }
 
@@ -193,7 +194,7 @@ func (u undeletable) List(ctx context.Context, o blob.ListOptions) ([]blob.Objec
 
 func TestDeletionsThatFailHoldNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refused := 0
+		var refused atomic.Int64
 		b := begin(t, deaf{}, func(s blob.Store) blob.Store { return undeletable{s, &refused} })
 		const deleted = 300 // more than one sweep takes
 		for i := range deleted {
@@ -205,8 +206,8 @@ func TestDeletionsThatFailHoldNobodyUp(t *testing.T) {
 		time.Sleep(timing().UploadWindow) // virtual
 		b.until("j", 2*time.Minute, func(j job.Job) bool { return j.State == job.Failed })
 		// At most once a minute each, and a few times more at first.
-		if most := deleted * (10 + 60); refused > most || refused < deleted {
-			t.Errorf("%d deletions in %v, want at most %d", refused, timing().UploadWindow, most)
+		if n, most := int(refused.Load()), deleted*(10+60); n > most || n < deleted {
+			t.Errorf("%d deletions in %v, want at most %d", n, timing().UploadWindow, most)
 		}
 	})
 }
