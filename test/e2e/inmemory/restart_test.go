@@ -33,8 +33,10 @@ func TestARestartGoesOnAtOnceWithWhatWaited(t *testing.T) {
 						return context.Cause(ctx)
 					}
 				}
-				first := startKinds(t, func(p ports) ports { return p }, contract.KindThumbnail)
-				first.processor.fail = work
+				first := startKinds(t, func(p ports) ports {
+					p.fail = work
+					return p
+				}, contract.KindThumbnail)
 				for i := range 12 {
 					first.submit(fmt.Sprint("job", i), fmt.Sprint("content", i))
 				}
@@ -44,10 +46,9 @@ func TestARestartGoesOnAtOnceWithWhatWaited(t *testing.T) {
 				before := begun
 				mu.Unlock()
 				second := startKinds(t, func(p ports) ports {
-					p.db, p.blobs = first.db, first.blobs
+					p.db, p.blobs, p.fail = first.db, first.blobs, work
 					return p
 				}, contract.KindThumbnail)
-				second.processor.fail = work
 				time.Sleep(10 * time.Second) // virtual
 				mu.Lock()
 				if begun != before+2 {

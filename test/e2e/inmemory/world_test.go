@@ -41,6 +41,8 @@ type ports struct {
 	blobs     blob.Store
 	publisher messaging.Publisher
 	consumer  messaging.Consumer
+	// fail, where set, is what the processor calls before its work.
+	fail func(ctx context.Context, a worker.Attempt) error
 }
 
 // world is a whole system in one bubble.
@@ -89,7 +91,7 @@ func startKinds(t *testing.T, decorate func(ports) ports, kinds ...contract.Kind
 	if err != nil {
 		t.Fatal(err)
 	}
-	processor := &stubProcessor{}
+	processor := &stubProcessor{fail: p.fail}
 	run := []func(context.Context) error{service.Work}
 	for _, kind := range kinds {
 		w, err := worker.New(worker.Config{Kind: kind, Name: "stub-" + string(kind), Scratch: t.TempDir(), Slots: 2}, worker.Deps{
