@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"time"
 )
 
@@ -142,6 +143,24 @@ type Sweeper interface {
 	// AbortUploads ends multipart uploads under the prefix that were begun before the instant, and
 	// returns how many it ended.
 	AbortUploads(ctx context.Context, prefix string, before time.Time) (int, error)
+}
+
+// Pages yields all objects whose keys begin with prefix, ascending by the bytes of the key, page by page. No page is
+// empty. An error of the store is yielded alone, and ends it.
+func Pages(ctx context.Context, s Store, prefix string) iter.Seq2[[]Object, error] {
+	return func(yield func([]Object, error) bool) {
+		for after := ""; ; {
+			page, err := s.List(ctx, ListOptions{Prefix: prefix, After: after})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(page) == 0 || !yield(page, nil) {
+				return
+			}
+			after = page[len(page)-1].Key
+		}
+	}
 }
 
 // DeletePrefix deletes every object whose key begins with prefix, page by page, and returns the keys

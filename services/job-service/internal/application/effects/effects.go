@@ -134,12 +134,10 @@ func (x *Executor) deleteOutputs(ctx context.Context, j job.Job) error {
 	for _, o := range m.Outputs {
 		published[o.Key] = true
 	}
-	for after := ""; ; {
-		page, err := x.blobs.List(ctx, blob.ListOptions{Prefix: j.OutputPrefix(), After: after})
-		if err != nil || len(page) == 0 {
+	for page, err := range blob.Pages(ctx, x.blobs, j.OutputPrefix()) {
+		if err != nil {
 			return err
 		}
-		after = page[len(page)-1].Key
 		var garbage []string
 		for _, o := range page {
 			if !published[o.Key] {
@@ -152,6 +150,7 @@ func (x *Executor) deleteOutputs(ctx context.Context, j job.Job) error {
 			}
 		}
 	}
+	return nil
 }
 
 // Erase deletes every object and task of a job and returns the keys that it deleted in this call. The

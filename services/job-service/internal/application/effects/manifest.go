@@ -169,19 +169,15 @@ func changed(o contract.Output) error {
 // sizes returns the sizes of all objects below a prefix, by their keys.
 func (x *Executor) sizes(ctx context.Context, prefix string) (map[string]int64, error) {
 	all := map[string]int64{}
-	for after := ""; ; {
-		page, err := x.blobs.List(ctx, blob.ListOptions{Prefix: prefix, After: after})
+	for page, err := range blob.Pages(ctx, x.blobs, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("list the outputs: %w", err)
-		}
-		if len(page) == 0 {
-			return all, nil
 		}
 		for _, o := range page {
 			all[o.Key] = o.SizeBytes
 		}
-		after = page[len(page)-1].Key
 	}
+	return all, nil
 }
 
 // ReadManifest returns the manifest under the key.

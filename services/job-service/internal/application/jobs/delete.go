@@ -63,17 +63,13 @@ func (s *Service) keys(ctx context.Context, j job.Job) ([]string, error) {
 		return nil, nil
 	}
 	var keys []string
-	for after := ""; ; {
-		page, err := s.Blobs.List(ctx, blob.ListOptions{Prefix: j.Prefix(), After: after})
+	for page, err := range blob.Pages(ctx, s.Blobs, j.Prefix()) {
 		if err != nil {
 			return nil, fmt.Errorf("list the objects of job %s: %w", j.ID, err)
-		}
-		if len(page) == 0 {
-			return keys, nil
 		}
 		for _, o := range page {
 			keys = append(keys, o.Key)
 		}
-		after = page[len(page)-1].Key
 	}
+	return keys, nil
 }

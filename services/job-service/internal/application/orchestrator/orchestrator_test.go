@@ -21,6 +21,7 @@ import (
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/job"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/pipeline"
 	"github.com/reelmill/reelmill/services/job-service/internal/domain/saga"
+	"github.com/reelmill/reelmill/services/job-service/internal/infrastructure/jobstest"
 	"github.com/reelmill/reelmill/services/job-service/internal/infrastructure/persistence"
 )
 
@@ -61,7 +62,7 @@ func begin(t *testing.T, broker messaging.Publisher, wrap func(blob.Store) blob.
 		blobs = wrap(blobs)
 	}
 	x := effects.New(b.tasks, workers, blobs, stored, broker, func() {})
-	b.Orchestrator = orchestrator.New(b.jobs, b.tasks, slow{x}, still{}, still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: timing()})
+	b.Orchestrator = orchestrator.New(b.jobs, b.tasks, slow{x}, jobstest.Still{}, jobstest.Still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: timing()})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- b.Run(ctx) }()
@@ -140,15 +141,6 @@ func (s slow) Execute(ctx context.Context, j job.Job, e job.Effect) (saga.Event,
 	time.Sleep(2 * time.Millisecond) // virtual
 	return s.Effects.Execute(ctx, j, e)
 }
-
-// still neither dispatches nor counts.
-type still struct{}
-
-func (still) Resend(context.Context, task.Task) error { return nil }
-func (still) Wake()                                   {}
-func (still) JobFinished(job.Job)                     {}
-func (still) TaskExpired(task.Task)                   {}
-func (still) EffectFailed(job.EffectKind)             {}
 
 func planned(j job.Job) bool   { return j.Steps["thumbnails"].Tasks > 0 }
 func cancelled(j job.Job) bool { return j.State == job.Cancelled }

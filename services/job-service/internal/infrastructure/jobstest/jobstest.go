@@ -81,7 +81,7 @@ func New(t testing.TB, cfg Config) *Bench {
 	workers, err := taskstore.OpenWorkers(t.Context(), db)
 	b.must(err)
 	executor := effects.New(b.Tasks, workers, store, b.Blobs, b.Published, func() {})
-	b.orchestrator = orchestrator.New(b.Jobs, b.Tasks, executor, still{}, still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: cfg.Jobs.Timing})
+	b.orchestrator = orchestrator.New(b.Jobs, b.Tasks, executor, Still{}, Still{}, slog.New(slog.DiscardHandler), orchestrator.Config{Timing: cfg.Jobs.Timing})
 	b.Service = jobs.New(jobs.Deps{Jobs: b.Jobs, Tasks: b.Tasks, Blobs: store, Presigner: b.Blobs, Orchestrator: b.orchestrator, Eraser: executor}, cfg.Jobs)
 	return b
 }
@@ -240,11 +240,20 @@ func (p *Publisher) Types() []string {
 	return types
 }
 
-// still neither dispatches nor counts.
-type still struct{}
+// Still is a dispatcher and an observer that neither dispatches nor counts.
+type Still struct{}
 
-func (still) Resend(context.Context, task.Task) error { return nil }
-func (still) Wake()                                   {}
-func (still) JobFinished(job.Job)                     {}
-func (still) TaskExpired(task.Task)                   {}
-func (still) EffectFailed(job.EffectKind)             {}
+// Resend does nothing.
+func (Still) Resend(context.Context, task.Task) error { return nil }
+
+// Wake does nothing.
+func (Still) Wake() {}
+
+// JobFinished does nothing.
+func (Still) JobFinished(job.Job) {}
+
+// TaskExpired does nothing.
+func (Still) TaskExpired(task.Task) {}
+
+// EffectFailed does nothing.
+func (Still) EffectFailed(job.EffectKind) {}
