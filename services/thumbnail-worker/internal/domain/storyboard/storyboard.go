@@ -80,8 +80,8 @@ type Board struct {
 
 // New plans the storyboard of a film with the given timeline and size as shown. The cues cover the
 // timeline's span without gap or overlap (a film without duration has one cue that is empty) and are
-// equally long, but for the last one where an interval is given, and for boundaries that move back by up
-// to a fiftieth of the interval, so that a cue begins with a keyframe. The frame of a cue is the keyframe
+// equally long, but for the last one where an interval is given, and for boundaries that move by up to
+// a fiftieth of the interval, so that a cue begins with a keyframe. The frame of a cue is the keyframe
 // nearest to its middle, and where it holds none a frame from its first eighth on: decoding begins at the
 // keyframe before, so an early frame costs the least. Where nearly all cues hold one, those few that do not but
 // end with one borrow it: decoding up to them would cost several times the rest of the storyboard.
@@ -103,7 +103,8 @@ func New(s Spec, t timeline.Timeline, display media.Resolution) Board {
 	return b
 }
 
-// borrow lets cues that hold no keyframe take the one that begins the next cue, if they are few.
+// borrow lets cues that hold no keyframe take the one that begins the next cue, or would if the boundary moved onward by
+// up to a fiftieth of the interval, if such cues are few.
 func (b *Board) borrow(t timeline.Timeline) {
 	own := 0
 	for _, c := range b.cues {
@@ -114,9 +115,11 @@ func (b *Board) borrow(t timeline.Timeline) {
 	if own*ownOf < len(b.cues)*ownShare {
 		return
 	}
-	for i := range b.cues {
-		c := &b.cues[i]
-		if k, ok := t.Nearest(c.End, 0); ok && k == c.End && !c.Pick.Keyframe {
+	for i := range len(b.cues) - 1 {
+		c, next := &b.cues[i], &b.cues[i+1]
+		k, ok := t.Nearest(c.End, (c.End-c.Start)/boundarySlack)
+		if ok && !c.Pick.Keyframe && k >= c.End && k < next.End {
+			c.End, next.Start = k, k
 			c.Borrows, c.Pick = true, timeline.Pick{At: k, Keyframe: true}
 		}
 	}

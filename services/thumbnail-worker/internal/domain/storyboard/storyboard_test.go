@@ -82,6 +82,7 @@ func TestACueShowsTheKeyframeNearestToItsMiddle(t *testing.T) {
 		{"what begins at the end of a cue is not in it", []time.Duration{0, 20 * s},
 			[]timeline.Pick{key(0), early(11250 * time.Millisecond), key(20 * s), early(31250 * time.Millisecond)}},
 		{"a single cue without one borrows that of the next", []time.Duration{0, 20 * s, 30 * s}, []timeline.Pick{key(0), key(20 * s), key(20 * s), key(30 * s)}},
+		{"one that is just late to be borrowed", []time.Duration{0, 20*s + 150*time.Millisecond, 30 * s}, []timeline.Pick{key(0), key(20*s + 150*time.Millisecond), key(20*s + 150*time.Millisecond), key(30 * s)}},
 		{"a single cue without one, and none to borrow", []time.Duration{0, 22 * s, 30 * s}, []timeline.Pick{key(0), early(11250 * time.Millisecond), key(22 * s), key(30 * s)}},
 	}
 	for _, tt := range tests {
